@@ -1,0 +1,55 @@
+// What an engine process reports while it works. Every job ends in exactly one of done, failed, cancelled.
+
+import type { ErrorParts } from "../../native-models/errors.ts";
+import type { JobResult } from "./jobs.ts";
+
+export interface ProgressEvent {
+  type: "progress";
+  /** What is being done, for people: "Reading calibration text", "Layer 12 of 30". */
+  stage: string;
+  done: number;
+  total: number;
+  /** Unit of done and total: "tokens", "layers", "steps", "questions". */
+  unit: string;
+  /** Units a second over the recent past; null while unknown. */
+  ratePerSecond: number | null;
+  /** Milliseconds left; null while unknown. */
+  leftMs: number | null;
+}
+
+export interface TrainPoint {
+  /** Optimizer steps finished, from 1. */
+  step: number;
+  lossNats: number;
+  learningRate: number;
+  gradNorm: number;
+  /** Trained and prompt tokens of this step, no padding. */
+  tokens: number;
+  tokensPerSecond: number;
+  elapsedMs: number;
+}
+
+export type JobEvent =
+  | ProgressEvent
+  | { type: "point"; point: TrainPoint }
+  | { type: "checkpoint"; step: number; path: string }
+  | { type: "resumed"; step: number; path: string }
+  | { type: "token"; column: number; text: string }
+  | {
+      type: "answer";
+      index: number;
+      subject: "base" | "tuned";
+      question: string;
+      accepted: string[];
+      prompt: string;
+      answer: string;
+      isExact: boolean;
+      isContained: boolean;
+      logLikelihoodNats: number;
+    }
+  | { type: "warning"; warning: ErrorParts }
+  | { type: "done"; result: JobResult }
+  | { type: "failed"; error: ErrorParts & { isBug: boolean; stack: string | null } }
+  | { type: "cancelled" };
+
+export type Emit = (event: JobEvent) => void;

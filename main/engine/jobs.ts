@@ -1,0 +1,157 @@
+// The jobs an engine process can run: plain data across the process border, one result each.
+// Services make the specs; main/engine/jobs/*.ts run them; events.ts has what comes back.
+
+import type { Method } from "../../native-models/nullspace/types.ts";
+
+export interface CalibrateJob {
+  kind: "calibrate";
+  model: string;
+  questions: string;
+  samples: number;
+  /** Tokens a sample. */
+  length: number;
+  seed: number;
+  /** The Gram file to write (.safetensors). */
+  out: string;
+}
+
+export interface InitJob {
+  kind: "init";
+  model: string;
+  /** Gram file; null only for methods that need none (lora). */
+  grams: string | null;
+  method: Method;
+  rank: number;
+  seed: number;
+  /** Folder to write: init.json, init.safetensors. */
+  out: string;
+}
+
+export interface TrainJob {
+  kind: "train";
+  model: string;
+  /** Folder that an init job wrote. */
+  init: string;
+  data: string;
+  template: "chat" | "alpaca";
+  /** Exactly one of steps and epochs is set. */
+  steps: number | null;
+  epochs: number | null;
+  /** Rows in one micro-batch. */
+  batch: number;
+  /** Micro-batches in one optimizer step. */
+  accumulate: number;
+  /** Longest row in tokens; longer rows are dropped and counted. */
+  length: number;
+  learningRate: number;
+  warmupRatio: number;
+  /** Largest global gradient norm; null: no clipping. */
+  clipNorm: number | null;
+  weightDecay: number;
+  checkpointEverySteps: number;
+  seed: number;
+  /** Run folder to write: checkpoints/, adapter/ (PEFT), start/. */
+  out: string;
+  resume: boolean;
+}
+
+export interface ProbeJob {
+  kind: "probe";
+  model: string;
+  /** PEFT folder; null probes the base alone. With one, base and tuned are answered together. */
+  adapter: string | null;
+  questions: string;
+  shots: number;
+  limit: number | null;
+  batch: number;
+  maxNewTokens: number;
+  /** "knowledge": short answers, NQ-open prompt. "task": rows of a training set, final answers compared. */
+  style: "knowledge" | "task";
+  template: "chat" | "alpaca";
+}
+
+export interface SamplingSettings {
+  /** 0: greedy. */
+  temperature: number;
+  topP: number;
+  topK: number;
+  minP: number;
+  repetitionPenalty: number;
+  maxNewTokens: number;
+  seed: number;
+}
+
+export interface AskJob {
+  kind: "ask";
+  model: string;
+  /** One column each, answered in one batch; adapter null is the base. */
+  columns: { label: string; adapter: string | null }[];
+  messages: { role: "system" | "user" | "assistant"; content: string }[];
+  /** "none": the last user message is continued as plain text. */
+  template: "chat" | "alpaca" | "none";
+  sampling: SamplingSettings;
+}
+
+export type JobSpec = CalibrateJob | InitJob | TrainJob | ProbeJob | AskJob;
+
+export interface CalibrateResult {
+  kind: "calibrate";
+  out: string;
+  tokens: number;
+  elapsedMs: number;
+}
+
+export interface InitResult {
+  kind: "init";
+  out: string;
+  modules: number;
+  parameters: number;
+  /** Σ over layers of the calibration energy kept in the update space, relative to the total. */
+  energyShare: number | null;
+  elapsedMs: number;
+}
+
+export interface TrainResult {
+  kind: "train";
+  out: string;
+  /** PEFT folder. */
+  adapter: string;
+  steps: number;
+  firstLossNats: number;
+  lastLossNats: number;
+  trainedTokens: number;
+  tokensPerSecond: number;
+  rows: { kept: number; dropped: number; tooLong: number; empty: number };
+  elapsedMs: number;
+}
+
+export interface ProbeScore {
+  questions: number;
+  exactMatch: number;
+  contains: number;
+  /** Mean log-likelihood of the first accepted answer, nats a token (negative). */
+  logLikelihoodNats: number;
+}
+
+export interface ProbeResult {
+  kind: "probe";
+  base: ProbeScore;
+  tuned: ProbeScore | null;
+  /** Questions the tuned model lost and gained against the base. */
+  lost: number;
+  gained: number;
+  questionsPerSecond: number;
+  elapsedMs: number;
+}
+
+export interface AskResult {
+  kind: "ask";
+  prompt: string;
+  answers: { label: string; text: string; tokens: number; stopped: "eos" | "length" }[];
+  tokensPerSecond: number;
+  elapsedMs: number;
+}
+
+export type JobResult = CalibrateResult | InitResult | TrainResult | ProbeResult | AskResult;
+
+export type ResultOf<J extends JobSpec> = Extract<JobResult, { kind: J["kind"] }>;
