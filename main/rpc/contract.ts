@@ -1,0 +1,87 @@
+// The one contract between the window, the command line, the tests and the services.
+// A caller builds a `Client` over any transport (client.ts) and calls client.runs.start({...}); streams are async
+// iterators that end by themselves and are stopped by the call's AbortSignal or by leaving the loop.
+// Errors: code "USER" carries { what, where, fix } and is shown as it is; code "BUG" carries an id to look up in the log.
+
+import { eventIterator, oc, type, type ContractRouterClient, type Schema } from "@orpc/contract";
+import { z } from "zod";
+import type * as s from "../services/shapes.ts";
+import * as p from "../services/params.ts";
+
+export type * from "../services/shapes.ts";
+
+const base = oc.errors({
+  USER: { status: 422, data: z.object({ what: z.string(), where: z.string(), fix: z.string() }) },
+  BUG: { status: 500, data: z.object({ bugId: z.string() }) },
+});
+
+const stream = <T>() => eventIterator(type<unknown>() as Schema<T, T>);
+
+export const contract = {
+  models: {
+    /** Model folders under `dir`, read now; nothing is remembered. */
+    scan: base.input(p.dirParams).output(type<s.ModelSummary[]>()),
+    list: base.output(type<s.ModelsView>()),
+    addFolder: base.input(p.pathParams).output(type<s.WatchedFolder>()),
+    removeFolder: base.input(p.idParams).output(type<void>()),
+    /** The whole view now, and again whenever it changed. Never ends by itself. */
+    follow: base.output(stream<s.ModelsView>()),
+  },
+  data: {
+    previewQuestions: base.input(p.previewQuestionsParams).output(type<s.QuestionsPreview>()),
+    previewRows: base.input(p.previewRowsParams).output(type<s.RowsPreview>()),
+  },
+  runs: {
+    start: base.input(p.runParams).output(type<{ id: number }>()),
+    list: base.input(p.listParams).output(type<s.RunSummary[]>()),
+    /** The list now, and again whenever a run changed (also by another process). Never ends by itself. */
+    followList: base.input(p.listParams).output(stream<s.RunSummary[]>()),
+    show: base.input(p.idParams).output(type<s.RunDetail>()),
+    points: base.input(p.pointsParams).output(type<s.TrainPoint[]>()),
+    /** Stored events after `afterStep`, then live ones; ends when the run does. */
+    follow: base.input(p.followRunParams).output(stream<s.RunEvent>()),
+    cancel: base.input(p.idParams).output(type<s.RunSummary>()),
+    resume: base.input(p.idParams).output(type<{ id: number }>()),
+    /** The row and its folder. A run that works must be cancelled first. */
+    delete: base.input(p.idParams).output(type<void>()),
+  },
+  stages: {
+    /** One stage alone; leaving the stream cancels it. */
+    calibrate: base.input(p.calibrateParams).output(stream<s.CalibrateEvent>()),
+    init: base.input(p.initParams).output(stream<s.InitEvent>()),
+    /** Training alone, as a run of its own: follow it by its id. */
+    train: base.input(p.trainParams).output(type<{ id: number }>()),
+  },
+  probe: {
+    start: base.input(p.probeParams).output(type<{ id: number }>()),
+    list: base.input(p.listParams).output(type<s.ProbeSummary[]>()),
+    follow: base.input(p.idParams).output(stream<s.ProbeEvent>()),
+    answers: base.input(p.answersParams).output(type<s.AnswerPair[]>()),
+    cancel: base.input(p.idParams).output(type<void>()),
+  },
+  ask: {
+    /** Streams every column's text; leaving the stream stops it. The finished answers are saved as a chat. */
+    start: base.input(p.askParams).output(stream<s.AskEvent>()),
+    saved: base.input(p.listParams).output(type<s.ChatView[]>()),
+    forget: base.input(p.idParams).output(type<void>()),
+  },
+  files: {
+    /** Folders and data files, for a picker. */
+    list: base.input(p.filesParams).output(type<s.FileListing>()),
+  },
+  settings: {
+    get: base.output(type<s.AppSettings>()),
+    set: base.input(p.settingsParams).output(type<s.AppSettings>()),
+  },
+  system: {
+    info: base.output(type<s.SystemInfo>()),
+  },
+};
+
+export type Contract = typeof contract;
+/** What the window, the command line and the tests hold: the same calls over every transport. */
+export type Client = ContractRouterClient<Contract>;
+/** Params as callers write them (defaults left out). */
+export type RunStartInput = z.input<typeof p.runParams>;
+export type AskStartInput = z.input<typeof p.askParams>;
+export type ProbeStartInput = z.input<typeof p.probeParams>;

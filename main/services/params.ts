@@ -1,0 +1,203 @@
+// What services take: one schema a call, with the default of everything that is optional. The dispatcher checks each
+// call against its schema once; the command line shows the same defaults in --help.
+
+import { z } from "zod";
+
+const path = z.string().min(1, "is empty").max(4096);
+const id = z.int().min(1);
+const seed = z.int().min(0).max(2 ** 31 - 1);
+const count = (most: number) => z.int().min(1).max(most);
+export const methods = ["lora-null-v1", "lora-null-v2", "lora"] as const;
+export const templates = ["auto", "chat", "alpaca"] as const;
+
+export const defaults = {
+  samples: 128,
+  calibrationLength: 256,
+  method: "lora-null-v2",
+  rank: 16,
+  epochs: 1,
+  batch: 4,
+  accumulate: 4,
+  length: 512,
+  learningRate: 2e-4,
+  warmupRatio: 0.03,
+  clipNorm: 1,
+  weightDecay: 0,
+  checkpointEverySteps: 25,
+  seed: 0,
+  shots: 5,
+  probeBatch: 8,
+  knowledgeNewTokens: 32,
+  taskNewTokens: 256,
+} as const;
+
+// ---- stages ----
+
+const calibration = {
+  /** JSONL or CSV of questions. */
+  questions: path,
+  samples: count(100_000).default(defaults.samples),
+  /** Tokens a sample. */
+  calibrationLength: z.int().min(8).max(131_072).default(defaults.calibrationLength),
+};
+
+const start = {
+  method: z.enum(methods).default(defaults.method),
+  rank: count(65_536).default(defaults.rank),
+};
+
+const training = {
+  data: path,
+  template: z.enum(templates).default("auto"),
+  /** Exactly one of the two is set; with neither, one epoch. */
+  steps: count(10_000_000).nullable().default(null),
+  epochs: z.number().positive().max(10_000).nullable().default(null),
+  batch: count(4096).default(defaults.batch),
+  accumulate: count(4096).default(defaults.accumulate),
+  /** Tokens a row may have; longer rows are dropped and counted. */
+  length: z.int().min(8).max(131_072).default(defaults.length),
+  learningRate: z.number().positive().max(10).default(defaults.learningRate),
+  warmupRatio: z.number().min(0).max(1).default(defaults.warmupRatio),
+  clipNorm: z.number().positive().nullable().default(defaults.clipNorm),
+  weightDecay: z.number().min(0).max(10).default(defaults.weightDecay),
+  checkpointEverySteps: count(1_000_000).default(defaults.checkpointEverySteps),
+};
+
+export const calibrateParams = z.object({
+  model: path,
+  questions: path,
+  samples: calibration.samples,
+  length: calibration.calibrationLength,
+  seed: seed.default(defaults.seed),
+  out: path,
+});
+
+export const initParams = z.object({
+  model: path,
+  grams: path.nullable().default(null),
+  ...start,
+  seed: seed.default(defaults.seed),
+  out: path,
+});
+
+/** Training alone, from a start that `init` wrote. */
+export const trainParams = z.object({
+  name: z.string().max(200).nullable().default(null),
+  model: path,
+  init: path,
+  ...training,
+  seed: seed.default(defaults.seed),
+  out: path,
+  resume: z.boolean().default(false),
+});
+
+/** Questions asked of base and tuned model after training; null: not asked. */
+const runProbe = z
+  .object({
+    questions: path,
+    shots: z.int().min(0).max(64).default(defaults.shots),
+    limit: count(1_000_000).nullable().default(null),
+  })
+  .nullable()
+  .default(null);
+
+/** All stages: calibrate → init → train → probe. */
+export const runParams = z.object({
+  name: z.string().max(200).nullable().default(null),
+  model: path,
+  ...calibration,
+  ...start,
+  ...training,
+  seed: seed.default(defaults.seed),
+  /** World knowledge, short answers. */
+  probe: runProbe,
+  /** The task itself: rows like the training rows, final answers compared. */
+  taskProbe: runProbe,
+});
+
+// ---- probe and ask ----
+
+export const probeParams = z.object({
+  model: path,
+  adapter: path.nullable().default(null),
+  questions: path,
+  shots: z.int().min(0).max(64).default(defaults.shots),
+  limit: count(1_000_000).nullable().default(null),
+  batch: count(1024).default(defaults.probeBatch),
+  maxNewTokens: count(65_536).nullable().default(null),
+  style: z.enum(["knowledge", "task"]).default("knowledge"),
+  template: z.enum(templates).default("auto"),
+});
+
+export const samplingParams = z.object({
+  /** 0: greedy. */
+  temperature: z.number().min(0).max(10).default(0),
+  topP: z.number().positive().max(1).default(1),
+  /** 0: no limit. */
+  topK: z.int().min(0).default(0),
+  minP: z.number().min(0).max(1).default(0),
+  repetitionPenalty: z.number().positive().max(10).default(1),
+  maxNewTokens: count(65_536).default(256),
+  seed: seed.default(0),
+});
+
+export const askParams = z.object({
+  model: path,
+  /** One column each, answered in one batch; adapter null is the base. */
+  columns: z
+    .array(z.object({ label: z.string().min(1).max(200), adapter: path.nullable() }))
+    .min(1)
+    .max(8),
+  messages: z
+    .array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string().max(1_000_000) }))
+    .min(1)
+    .max(1000),
+  template: z.enum(["auto", "chat", "alpaca", "none"]).default("auto"),
+  sampling: samplingParams.prefault({}),
+});
+
+// ---- the rest ----
+
+export const previewQuestionsParams = z.object({
+  path,
+  /** With a model, lengths in its tokens too. */
+  model: path.nullable().default(null),
+  offset: z.int().min(0).default(0),
+  limit: z.int().min(0).max(500).default(50),
+});
+
+export const previewRowsParams = z.object({
+  path,
+  model: path,
+  template: z.enum(templates).default("auto"),
+  length: training.length,
+  offset: z.int().min(0).default(0),
+  limit: z.int().min(0).max(100).default(10),
+});
+
+export const dirParams = z.object({ dir: path });
+export const pathParams = z.object({ path });
+export const idParams = z.object({ id });
+export const followRunParams = z.object({ id, afterStep: z.int().min(0).default(0) });
+export const pointsParams = z.object({ id, afterStep: z.int().min(0).default(0), limit: count(1_000_000).default(100_000) });
+export const listParams = z.object({ limit: count(10_000).default(500) }).prefault({});
+export const answersParams = z.object({
+  id,
+  only: z.enum(["all", "lost", "gained"]).default("all"),
+  offset: z.int().min(0).default(0),
+  limit: count(10_000).default(1000),
+});
+export const filesParams = z.object({
+  /** Null: the home folder. */
+  dir: path.nullable().default(null),
+});
+export const settingsParams = z.object({ theme: z.enum(["system", "light", "dark"]).optional() });
+
+export type CalibrateStart = z.output<typeof calibrateParams>;
+export type InitStart = z.output<typeof initParams>;
+export type TrainSettings = z.output<typeof trainParams>;
+export type RunSettings = z.output<typeof runParams>;
+export type ProbeStart = z.output<typeof probeParams>;
+export type AskStart = z.output<typeof askParams>;
+export type PreviewQuestions = z.output<typeof previewQuestionsParams>;
+export type PreviewRows = z.output<typeof previewRowsParams>;

@@ -1,0 +1,310 @@
+// What services give back: plain objects, the same for the window, the command line and the tests.
+// In: rows of main/db and events of main/engine. Out: main/rpc/contract.ts, which promises these shapes.
+
+import type { ErrorParts } from "../../native-models/errors.ts";
+import type { TensorDtype } from "../../native-models/checkpoint/types.ts";
+import type { JobResult, ProbeScore, AskResult, CalibrateResult, InitResult } from "../engine/jobs.ts";
+import type { ProgressEvent, TrainPoint } from "../engine/events.ts";
+import type { RunSettings, TrainSettings, ProbeStart, AskStart } from "./params.ts";
+
+export type { ErrorParts, TrainPoint, ProgressEvent, ProbeScore };
+
+// ---- models ----
+
+/** A model folder, read from its headers only. `problem` is null when it can be trained. */
+export interface ModelSummary {
+  path: string;
+  name: string;
+  /** Watched folder it was found in; null when scanned by hand. */
+  folderId: number | null;
+  /** Null in all the fields below when the folder is not usable. */
+  modelType: string | null;
+  parameters: number | null;
+  sizeBytes: number | null;
+  dtype: TensorDtype | "mixed" | null;
+  layers: number | null;
+  hidden: number | null;
+  vocabulary: number | null;
+  contextTokens: number | null;
+  hasChatTemplate: boolean;
+  fingerprint: string | null;
+  problem: ErrorParts | null;
+  /** When this app first and last saw it. */
+  firstSeenMs: number;
+  lastSeenMs: number;
+}
+
+export interface WatchedFolder {
+  id: number;
+  path: string;
+  addedMs: number;
+  /** False while the disk is unplugged or the folder was moved. */
+  isThere: boolean;
+}
+
+/** Everything the models page shows. `models.follow` gives a new one whenever something changed. */
+export interface ModelsView {
+  folders: WatchedFolder[];
+  models: ModelSummary[];
+  /** A scan is under way. */
+  isScanning: boolean;
+}
+
+// ---- data previews ----
+
+/** One token of a real row. Show `text` as it is (leading spaces are real). */
+export interface TokenChip {
+  text: string;
+  /** The loss is taken here. */
+  isTrained: boolean;
+  /** EOS and the template's own marks. */
+  isSpecial: boolean;
+}
+
+export interface Histogram {
+  /** counts[i] rows have between i·binTokens and (i+1)·binTokens − 1 tokens. */
+  binTokens: number;
+  counts: number[];
+  longestTokens: number;
+}
+
+export interface RowPreview {
+  /** Row number in the file, from 0. */
+  index: number;
+  chips: TokenChip[];
+  tokens: number;
+  trainedTokens: number;
+  /** Longer than the chosen length: the row is dropped. */
+  isTooLong: boolean;
+}
+
+export interface RowCounts {
+  total: number;
+  kept: number;
+  tooLong: number;
+  empty: number;
+  /** Every reason that rows are left out, with one example row. */
+  reasons: { reason: string; count: number; exampleRow: number }[];
+}
+
+export interface RowsPreview {
+  path: string;
+  /** Detected layout, for people: "alpaca", "messages", "query / response". */
+  layout: string;
+  template: "chat" | "alpaca";
+  counts: RowCounts;
+  trainedTokens: number;
+  histogram: Histogram;
+  /** Tokens a row may have: the line in the histogram. */
+  lengthLimit: number;
+  rows: RowPreview[];
+}
+
+export interface QuestionsPreview {
+  path: string;
+  total: number;
+  withAnswers: number;
+  /** Tokens of all questions joined, as calibration reads them; null when no model was given. */
+  totalTokens: number | null;
+  histogram: Histogram | null;
+  questions: { index: number; question: string; answers: string[] }[];
+}
+
+// ---- runs ----
+
+export type RunStatus = "queued" | "running" | "done" | "failed" | "cancelled" | "interrupted";
+export type RunKind = "full" | "train";
+export type Stage = "calibrate" | "init" | "train" | "probe" | "task-probe";
+/** reused: the same work was found in the store and not computed again. */
+export type StageStatus = "waiting" | "running" | "done" | "reused" | "failed" | "cancelled" | "interrupted";
+
+export interface StageView {
+  stage: Stage;
+  status: StageStatus;
+  startedMs: number | null;
+  endedMs: number | null;
+  /** File or folder written. */
+  output: string | null;
+  result: JobResult | null;
+}
+
+export interface RunSummary {
+  id: number;
+  name: string;
+  kind: RunKind;
+  status: RunStatus;
+  /** The stage under way, or the one it stopped in. */
+  stage: Stage | null;
+  progress: ProgressEvent | null;
+  modelPath: string;
+  modelName: string;
+  method: string | null;
+  rank: number | null;
+  /** The run's folder: checkpoints/, adapter/, start/. */
+  folder: string;
+  /** PEFT folder once training is done, else null. */
+  adapter: string | null;
+  createdMs: number;
+  startedMs: number | null;
+  endedMs: number | null;
+  /** Last optimizer step with a point, 0 before the first. */
+  lastStep: number;
+  lastLossNats: number | null;
+  lastCheckpointStep: number | null;
+  /** Stopped, and `runs.resume` goes on from the last checkpoint or stage. */
+  canResume: boolean;
+  isCancelling: boolean;
+  error: (ErrorParts & { isBug: boolean }) | null;
+}
+
+export type RunConfig = ({ kind: "full" } & RunSettings) | ({ kind: "train" } & TrainSettings);
+
+export interface RunNote {
+  id: number;
+  atMs: number;
+  kind: "warning" | "resumed" | "interrupted" | "reused";
+  /** One sentence for people; a warning's three parts joined. */
+  text: string;
+  warning: ErrorParts | null;
+}
+
+export interface CheckpointView {
+  step: number;
+  path: string;
+  writtenMs: number;
+}
+
+export interface RunDetail extends RunSummary {
+  config: RunConfig;
+  stages: StageView[];
+  checkpoints: CheckpointView[];
+  notes: RunNote[];
+  probes: ProbeSummary[];
+  /** Bytes of the run's folder. */
+  diskBytes: number;
+}
+
+/** `runs.follow` replays what is stored, then goes on live, without gap or repetition; it ends after "ended". */
+export type RunEvent =
+  | { type: "run"; run: RunSummary }
+  | { type: "stages"; stages: StageView[] }
+  | { type: "points"; points: TrainPoint[] }
+  | { type: "checkpoint"; checkpoint: CheckpointView }
+  | { type: "note"; note: RunNote }
+  | { type: "ended"; run: RunDetail };
+
+// ---- probes ----
+
+export interface ProbeSummary {
+  id: number;
+  runId: number | null;
+  style: "knowledge" | "task";
+  status: RunStatus;
+  config: ProbeStart;
+  progress: ProgressEvent | null;
+  /** Set once the probe is done. */
+  base: ProbeScore | null;
+  tuned: ProbeScore | null;
+  lost: number | null;
+  gained: number | null;
+  questionsPerSecond: number | null;
+  createdMs: number;
+  endedMs: number | null;
+  error: (ErrorParts & { isBug: boolean }) | null;
+}
+
+export interface ProbeAnswer {
+  index: number;
+  subject: "base" | "tuned";
+  question: string;
+  accepted: string[];
+  prompt: string;
+  /** Raw text of the model. */
+  answer: string;
+  isExact: boolean;
+  isContained: boolean;
+  logLikelihoodNats: number;
+}
+
+export type ProbeEvent =
+  | { type: "probe"; probe: ProbeSummary }
+  | { type: "answers"; answers: ProbeAnswer[] }
+  | { type: "ended"; probe: ProbeSummary };
+
+/** One question with both answers, for lists of flips. */
+export interface AnswerPair {
+  index: number;
+  question: string;
+  accepted: string[];
+  base: ProbeAnswer | null;
+  tuned: ProbeAnswer | null;
+  flip: "lost" | "gained" | "same";
+}
+
+// ---- ask ----
+
+export type AskEvent =
+  | { type: "progress"; progress: ProgressEvent }
+  /** Text to append to the column. */
+  | { type: "token"; column: number; text: string }
+  | { type: "warning"; warning: ErrorParts }
+  | { type: "done"; result: AskResult; chatId: number };
+
+export interface ChatView {
+  id: number;
+  createdMs: number;
+  ask: AskStart;
+  answers: AskResult["answers"];
+}
+
+// ---- single stages, for the command line ----
+
+export type StageEvent<R> =
+  | { type: "progress"; progress: ProgressEvent }
+  | { type: "warning"; warning: ErrorParts }
+  | { type: "done"; result: R; isReused: boolean };
+
+export type CalibrateEvent = StageEvent<CalibrateResult>;
+export type InitEvent = StageEvent<InitResult>;
+
+// ---- files, settings, system ----
+
+export interface FileEntry {
+  name: string;
+  path: string;
+  /** model: a folder with a config.json · data: .jsonl .json .csv .parquet .txt */
+  kind: "folder" | "model" | "data";
+  sizeBytes: number | null;
+  modifiedMs: number;
+}
+
+export interface FileListing {
+  dir: string;
+  parent: string | null;
+  /** Home, drives, the samples and the watched folders. */
+  places: { name: string; path: string }[];
+  entries: FileEntry[];
+  /** More entries were there than are listed. */
+  isCut: boolean;
+}
+
+export interface AppSettings {
+  theme: "system" | "light" | "dark";
+  /** Settings of the last run that was started: the next form opens with them. */
+  lastRun: RunSettings | null;
+}
+
+export interface SystemInfo {
+  version: string;
+  node: string;
+  platform: string;
+  arch: string;
+  cpus: number;
+  cpuName: string;
+  memoryBytes: number;
+  freeMemoryBytes: number;
+  /** The store: database, runs and caches. */
+  home: string;
+  /** The samples shipped with the app. */
+  samples: { name: string; path: string }[];
+}
