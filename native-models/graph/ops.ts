@@ -1,0 +1,51 @@
+// The ops the builders can emit, with their attributes. Each has a row in shapes.ts, vjp.ts and lowering.ts, and a
+// case in test/graph/vjp.test.ts. Only ops that the CPU, WebGPU and CUDA providers all run are here.
+
+export interface OpAttributes {
+  Add: Record<never, never>;
+  Sub: Record<never, never>;
+  Mul: Record<never, never>;
+  Div: Record<never, never>;
+  Min: Record<never, never>;
+  Neg: Record<never, never>;
+  Exp: Record<never, never>;
+  Log: Record<never, never>;
+  Sqrt: Record<never, never>;
+  Sigmoid: Record<never, never>;
+  /** x · sigmoid(x). */
+  Silu: Record<never, never>;
+  Cast: { to: "float32" | "float64" | "int64" | "int32" };
+  /** op(a) · op(b) [+ c] of matrices, op transposing where said. */
+  Gemm: { transposeA: boolean; transposeB: boolean };
+  /** Batched matrix product over the last two axes. */
+  MatMul: Record<never, never>;
+  /** Over the last axis. */
+  Softmax: Record<never, never>;
+  ReduceSum: { axes: readonly number[]; keepDims: boolean };
+  ReduceMean: { axes: readonly number[]; keepDims: boolean };
+  ReduceMax: { axes: readonly number[]; keepDims: boolean };
+  /** Σ x² over all elements, a scalar. */
+  SumSquares: Record<never, never>;
+  /** Index of the largest element of the last axis, int64, axis dropped. */
+  ArgMax: Record<never, never>;
+  Reshape: { shape: readonly (number | string)[] };
+  Transpose: { permutation: readonly number[] };
+  Concat: { axis: number };
+  Slice: { axis: number; start: number; end: number };
+  Expand: { shape: readonly (number | string)[] };
+  /** Rows of a table by id. */
+  Gather: Record<never, never>;
+  /** Adds rows [..,D] into a table at ids. */
+  ScatterAdd: Record<never, never>;
+  /** Packed rows [N,..] to a padded layout [lead..,..]; see rows.ts for the maps. */
+  SpreadRows: Record<never, never>;
+  /** Padded layout [lead..,..] to packed rows [N,..]. */
+  CollectRows: Record<never, never>;
+  /** y = x · inv · gain with inv = 1/√(mean x² + ε); outputs y and inv. */
+  RmsNorm: { epsilon: number };
+  /** Rotary position embedding in halves: (x₁,x₂) → (x₁cos − x₂sin, x₂cos + x₁sin). */
+  Rotary: { heads: number };
+}
+
+export type Op = keyof OpAttributes;
+export type Attributes = OpAttributes[Op];

@@ -1,0 +1,30 @@
+// c + a·b becomes one Gemm with c as its third input, where nothing else reads the product: saves a pass over memory.
+
+import { isSameShape } from "../dims.ts";
+import { countReads, rewrite } from "../rewrite.ts";
+import type { Graph, Value } from "../value.ts";
+
+export function fuseGemmAdd(graph: Graph): Graph {
+  const reads = countReads(graph);
+  const old = new Map<number, Value>(); // new value id → the old value it stands for
+  const fused = rewrite(graph, (node, inputs, keep) => {
+    let values: readonly Value[] | null = null;
+    if (node.source.kind === "op" && node.source.op === "Add" && isSameShape(inputs[0].shape, inputs[1].shape)) {
+      // The later product takes the earlier value as c, so that c exists when the product runs.
+      const order = inputs[0].id > inputs[1].id ? [0, 1] : [1, 0];
+      for (const at of order) {
+        const product = inputs[at];
+        const other = inputs[1 - at];
+        const source = product.node.source;
+        const isSole = reads.get(node.inputs[at].id) === 1;
+        if (source.kind !== "op" || source.op !== "Gemm" || product.node.inputs.length > 2 || !isSole || other === product) continue;
+        values = keep(source, [...product.node.inputs, other], node.outputs);
+        break;
+      }
+    }
+    values ??= keep(node.source, inputs, node.outputs);
+    node.outputs.forEach((output, i) => old.set((values as readonly Value[])[i].id, output));
+    return values;
+  });
+  return fused;
+}

@@ -1,0 +1,136 @@
+// The decoder as a graph over packed tokens: x is [N,D] with the N real tokens of all rows one after the other, so no
+// matrix product touches padding. Only attention sees the padded layout [B,T].
+// In: a checkpoint and a projector (base alone, or base plus adapters). Out: hidden states for the programs.
+// Source: Llama (arXiv 2302.13971); grouped-query attention (arXiv 2305.13245).
+
+import type { Checkpoint } from "../checkpoint/types.ts";
+import type { GraphBuilder, RowMap } from "../graph/builder.ts";
+import { times } from "../graph/dims.ts";
+import type { Value } from "../graph/value.ts";
+import type { LayerInput } from "../nullspace/types.ts";
+import { embeddingName, finalNormName, headName, moduleName, projections, type Projection } from "./names.ts";
+import { rotaryTables } from "./rotary-tables.ts";
+import { weightOf } from "./weights.ts";
+
+/** y = W0·x and what an adapter adds. `weight` [out,in]. */
+export type Project = (x: Value, module: string, weight: Value) => Value;
+
+export interface Attended {
+  layer: number;
+  /** [B,G,rep,T,E] after rotation, softmax scale included. */
+  q: Value;
+  /** [B,G,E,T] after rotation. */
+  k: Value;
+  /** [B,G,T,E]. */
+  v: Value;
+}
+
+/** Weighted values [B,G,rep·T,E] of the queries [B,G,rep·T,E]. */
+export type Attend = (attended: Attended) => Value;
+
+export interface DecoderInputs {
+  /** [N] token ids. */
+  ids: Value;
+  map: RowMap;
+  /** [B,T] position of each place in its row. */
+  positions: Value;
+}
+
+export interface DecoderOptions {
+  g: GraphBuilder;
+  checkpoint: Checkpoint;
+  inputs: Omit<DecoderInputs, "ids">;
+  /** Positions the rotary tables cover. */
+  maxLength: number;
+  project: Project;
+  attend: Attend;
+  /** Sees the input of every group of projections. */
+  tap?: (layer: number, input: LayerInput, x: Value) => void;
+}
+
+/** Declares the inputs that every program over packed rows has. */
+export function declareDecoderInputs(g: GraphBuilder): DecoderInputs {
+  return {
+    ids: g.input("ids", "int64", ["N"]),
+    map: {
+      to: g.input("map.to", "int64", ["B", "T"]),
+      from: g.input("map.from", "int64", ["N"]),
+      valid: g.input("map.valid", "float32", ["B", "T", 1]),
+    },
+    positions: g.input("positions", "int64", ["B", "T"]),
+  };
+}
+
+/** Hidden states [N,D] of token ids [N]. */
+export function embed(g: GraphBuilder, checkpoint: Checkpoint, ids: Value): Value {
+  return g.gather(weightOf(g, checkpoint, embeddingName), ids);
+}
+
+/** Layers `first`..`end−1` over x [N,D]. */
+export function decoderLayers(options: DecoderOptions, x: Value, first: number, end: number): Value {
+  const { config } = options.checkpoint;
+  const { g } = options;
+  const table = (scale: number): { cos: Value; sin: Value } => {
+    const { cos, sin } = rotaryTables(config.rope, config.headSize, options.maxLength, scale);
+    const shape = [options.maxLength, config.headSize / 2];
+    return { cos: g.constant(cos, shape), sin: g.constant(sin, shape) };
+  };
+  const rotation = { q: table(config.headSize ** -0.5), k: table(1) };
+  let hidden = x;
+  for (let layer = first; layer < end; layer++) hidden = decoderLayer(options, rotation, hidden, layer);
+  return hidden;
+}
+
+type Rotation = Record<"q" | "k", { cos: Value; sin: Value }>;
+
+function decoderLayer(options: DecoderOptions, rotation: Rotation, x: Value, layer: number): Value {
+  const { g, checkpoint, inputs, project, attend, tap } = options;
+  const { heads: H, kvHeads: G, headSize: E, rmsNormEps } = checkpoint.config;
+  const rep = H / G;
+  const weight = (path: string): Value => weightOf(g, checkpoint, `${moduleName(layer, path)}.weight`);
+  const apply = (name: Projection, input: Value): Value => {
+    const { path } = projections.find(({ projection }) => projection === name) as (typeof projections)[number];
+    return project(input, moduleName(layer, path), weight(path));
+  };
+
+  const attentionInput = g.rmsNorm(x, weight("input_layernorm"), rmsNormEps);
+  tap?.(layer, "attention", attentionInput);
+  const spread = (name: "q" | "k" | "v"): Value => g.spreadRows(apply(name, attentionInput), inputs.map); // [N,·] → [B,T,·]
+  const rotated = (name: "q" | "k", count: number): Value => g.rotary(spread(name), inputs.positions, rotation[name].cos, rotation[name].sin, count);
+  const [B, T] = inputs.positions.shape;
+  const q = g.transpose(g.reshape(rotated("q", H), [B, T, G, rep, E]), [0, 2, 3, 1, 4]); // → [B,G,rep,T,E]
+  const k = g.transpose(g.reshape(rotated("k", G), [B, T, G, E]), [0, 2, 3, 1]); // → [B,G,E,T]
+  const v = g.transpose(g.reshape(spread("v"), [B, T, G, E]), [0, 2, 1, 3]); // → [B,G,T,E]
+  const mixed = g.reshape(attend({ layer, q: g.reshape(q, [B, G, times(T, rep), E]), k, v }), [B, G, rep, T, E]);
+  const merged = g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [B, T, H * E]); // → [B,T,H·E]
+  const attentionOutput = g.collectRows(merged, inputs.map); // → [N,H·E]
+  tap?.(layer, "attentionOutput", attentionOutput);
+  const h = g.add(x, apply("o", attentionOutput));
+
+  const mlpInput = g.rmsNorm(h, weight("post_attention_layernorm"), rmsNormEps);
+  tap?.(layer, "mlp", mlpInput);
+  const inner = g.mul(g.silu(apply("gate", mlpInput)), apply("up", mlpInput));
+  tap?.(layer, "mlpDown", inner);
+  return g.add(h, apply("down", inner));
+}
+
+/** Softmax attention with an additive mask that broadcasts to [B,G,rep·T,S]; no cache. */
+export function attendWithin(g: GraphBuilder, mask: Value): Attend {
+  return ({ q, k, v }) => g.matmul(g.softmax(g.add(g.matmul(q, k), mask)), v);
+}
+
+/** Logits [M,V] of hidden states [M,D], and the head's weight for those who gather from it. */
+export function logitsOf(g: GraphBuilder, checkpoint: Checkpoint, hidden: Value): { logits: Value; head: Value } {
+  const head = weightOf(g, checkpoint, headName(checkpoint.config));
+  return { logits: g.linear(hidden, head), head };
+}
+
+export function finalNorm(g: GraphBuilder, checkpoint: Checkpoint, x: Value): Value {
+  return g.rmsNorm(x, weightOf(g, checkpoint, finalNormName), checkpoint.config.rmsNormEps);
+}
+
+/** Negative log-likelihood [M,1], nats, of targets [M] under softmax(hidden·headᵀ); no one-hot, no [M,V] beyond the logits. */
+export function tokenLoss(g: GraphBuilder, hidden: Value, { logits, head }: { logits: Value; head: Value }, targets: Value): Value {
+  const picked = g.sumLast(g.mul(hidden, g.gather(head, targets)));
+  return g.sub(g.logSumExp(logits), picked);
+}

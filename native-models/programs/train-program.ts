@@ -1,0 +1,108 @@
+// The gradient program: one micro-batch forward and backward.
+// In: packed rows, trained positions and their targets, the adapters. Out: the micro-batch's share of the window's
+// loss, and one gradient per trainable. Logits exist at trained positions only.
+
+import type { Checkpoint } from "../checkpoint/types.ts";
+import { backward } from "../graph/backward.ts";
+import { GraphBuilder } from "../graph/builder.ts";
+import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
+import { optimize } from "../graph/passes/optimize.ts";
+import { f32, i64, type TensorData } from "../runtime/session.ts";
+import { trainingAdapters, type AdapterKind } from "./adapters.ts";
+import { attendWithin, declareDecoderInputs, decoderLayers, embed, finalNorm, logitsOf, tokenLoss } from "./decoder.ts";
+import { modulesOf } from "./names.ts";
+import { causalMask, packRows } from "./packed-rows.ts";
+
+export interface TensorLayout {
+  name: string;
+  shape: readonly [number, number];
+}
+
+export interface TrainProgram {
+  program: OnnxProgram;
+  trainable: readonly TensorLayout[];
+  fixed: readonly TensorLayout[];
+}
+
+export interface TrainProgramOptions {
+  rank: number;
+  kind: AdapterKind;
+  /** Longest row in tokens. */
+  maxLength: number;
+}
+
+export function buildTrainProgram(checkpoint: Checkpoint, { rank, kind, maxLength }: TrainProgramOptions): TrainProgram {
+  const g = new GraphBuilder();
+  const { config } = checkpoint;
+  const inputs = declareDecoderInputs(g);
+  const rep = config.heads / config.kvHeads;
+  const mask = g.input("mask", "float32", [rep === 1 ? "T" : `${rep}*T`, "T"]);
+  const picked = { from: g.input("picked.from", "int64", ["M"]), to: g.input("picked.to", "int64", ["N"]), valid: g.input("picked.valid", "float32", ["N", 1]) };
+  const targets = g.input("targets", "int64", ["M"]);
+  const lossWeight = g.input("lossWeight", "float32", ["M", 1]);
+  const adapters = trainingAdapters(g, modulesOf(config), rank, kind);
+  const options = { g, checkpoint, inputs, maxLength, project: adapters.project, attend: attendWithin(g, mask) };
+
+  const hidden = decoderLayers(options, embed(g, checkpoint, inputs.ids), 0, config.layers);
+  const predicting = g.collectRows(finalNorm(g, checkpoint, hidden), picked); // [N,D] → [M,D]
+  const nll = tokenLoss(g, predicting, logitsOf(g, checkpoint, predicting), targets);
+  const loss = g.reduceSum(g.mul(nll, lossWeight), [0, 1]);
+  const gradients = backward(g, loss, adapters.trainable.map(({ value }) => value));
+
+  g.output("loss", loss);
+  gradients.forEach((gradient, i) => g.output(gradientName(adapters.trainable[i].name), gradient));
+  const layout = (list: readonly TensorLayout[]): TensorLayout[] => list.map(({ name, shape }) => ({ name, shape }));
+  return { program: emitOnnx(optimize(g.graph())), trainable: layout(adapters.trainable), fixed: layout(adapters.fixed) };
+}
+
+export function gradientName(trainable: string): string {
+  return `grad.${trainable}`;
+}
+
+export interface TrainRow {
+  ids: ArrayLike<number>;
+  /** 1 where the token is a target. */
+  isTrained: ArrayLike<number>;
+}
+
+/** Targets of a row: token t is predicted from t−1, so the first can not be one. */
+export function countTargets({ ids, isTrained }: TrainRow): number {
+  let count = 0;
+  for (let t = 1; t < ids.length; t++) count += isTrained[t] ? 1 : 0;
+  return count;
+}
+
+/** Feeds of one micro-batch. `windowTargets`: trained tokens of the whole optimizer step, which the loss divides by. */
+export function trainFeeds(rows: readonly TrainRow[], windowTargets: number, rep: number): { feeds: Record<string, TensorData>; tokens: number } {
+  // The last token of a row predicts nothing, so it is not computed.
+  const packed = packRows(rows.map(({ ids }) => Array.from(ids).slice(0, -1)));
+  const from: number[] = [];
+  const targets: number[] = [];
+  rows.forEach(({ ids, isTrained }, b) => {
+    for (let t = 1; t < ids.length; t++) {
+      if (!isTrained[t]) continue;
+      from.push(packed.starts[b] + t - 1);
+      targets.push(ids[t]);
+    }
+  });
+  const N = packed.tokens;
+  const M = from.length;
+  const to = new BigInt64Array(N);
+  const valid = new Float32Array(N);
+  from.forEach((place, m) => {
+    to[place] = BigInt(m);
+    valid[place] = 1;
+  });
+  return {
+    tokens: rows.reduce((n, { ids }) => n + ids.length, 0),
+    feeds: {
+      ...packed.feeds,
+      mask: causalMask(packed.longest, rep),
+      "picked.from": i64(from, M),
+      "picked.to": i64(to, N),
+      "picked.valid": f32(valid, N, 1),
+      targets: i64(targets, M),
+      lossWeight: f32(new Float32Array(M).fill(1 / windowTargets), M, 1),
+    },
+  };
+}

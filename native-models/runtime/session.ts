@@ -1,0 +1,98 @@
+// One ONNX Runtime session. The only file that imports onnxruntime-node.
+// In: a program from graph/emit-onnx.ts and the folder of the weights it points into. Out: results as typed arrays.
+// A session holds its weights until its process ends: ONNX Runtime leaks on release (microsoft/onnxruntime#25325),
+// which is why compute lives in a process of its own.
+
+import { availableParallelism } from "node:os";
+import * as ort from "onnxruntime-node";
+import type { OnnxProgram } from "../graph/emit-onnx.ts";
+
+export type Elements = Float32Array | Float64Array | BigInt64Array | Int32Array;
+export type ElementType = "float32" | "float64" | "int64" | "int32";
+
+export interface TensorData {
+  data: Elements;
+  dims: readonly number[];
+}
+
+export interface SessionOptions {
+  /** Folder that the program's weights are relative to; needed when it has any. */
+  weightsFolder?: string;
+  threads?: number;
+  /**
+   * Packs weights for the matrix kernels when loading: faster for short inputs, at the price of a second copy of every
+   * weight in memory. Default false.
+   */
+  prepack?: boolean;
+  /** Writes the runtime's own profile beside this prefix when the session ends. */
+  profilePrefix?: string;
+  /** false returns memory to the system after each run; default true. */
+  keepsMemory?: boolean;
+}
+
+export interface Session {
+  /** Runs the program. `into` names outputs to be written to given arrays instead of new ones. */
+  run(feeds: Readonly<Record<string, TensorData>>, into?: Readonly<Record<string, TensorData>>): Promise<Record<string, TensorData>>;
+  /** Ends the runtime's profile, if one was asked for. */
+  endProfile(): void;
+  release(): Promise<void>;
+}
+
+export async function openSession(program: OnnxProgram, options: SessionOptions = {}): Promise<Session> {
+  const { weightsFolder, threads = availableParallelism(), prepack = false, profilePrefix, keepsMemory = true } = options;
+  const session = await ort.InferenceSession.create(program.bytes, {
+    executionProviders: ["cpu"],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    graphOptimizationLevel: "all",
+    enableCpuMemArena: keepsMemory,
+    enableMemPattern: false,
+    logSeverityLevel: 3,
+    ...(profilePrefix ? { enableProfiling: true, profileFilePrefix: profilePrefix } : {}),
+    extra: {
+      session: {
+        disable_prepacking: prepack ? "0" : "1",
+        ...(weightsFolder ? { model_external_initializers_file_folder_path: weightsFolder } : {}),
+      },
+    },
+  });
+  const wanted = program.outputs.map(({ name }) => name);
+
+  return {
+    async run(feeds, into = {}) {
+      const inputs: Record<string, ort.Tensor> = {};
+      for (const { name } of program.inputs) {
+        const fed = feeds[name];
+        if (!fed) throw new Error(`The program's input "${name}" is not fed`);
+        inputs[name] = toTensor(fed);
+      }
+      const fetches: Record<string, ort.Tensor | null> = {};
+      for (const name of wanted) fetches[name] = into[name] ? toTensor(into[name]) : null;
+      const results = await session.run(inputs, fetches);
+      const outputs: Record<string, TensorData> = {};
+      for (const name of wanted) {
+        const result = results[name] as ort.Tensor;
+        outputs[name] = { data: result.data as Elements, dims: result.dims };
+      }
+      return outputs;
+    },
+    endProfile: () => (session as unknown as { endProfiling(): void }).endProfiling(),
+    release: () => session.release(),
+  };
+}
+
+function toTensor({ data, dims }: TensorData): ort.Tensor {
+  if (data instanceof Float32Array) return new ort.Tensor("float32", data, dims);
+  if (data instanceof Float64Array) return new ort.Tensor("float64", data, dims);
+  if (data instanceof BigInt64Array) return new ort.Tensor("int64", data, dims);
+  return new ort.Tensor("int32", data, dims);
+}
+
+export function f32(data: Float32Array, ...dims: number[]): TensorData {
+  return { data, dims };
+}
+
+export function i64(data: ArrayLike<number> | BigInt64Array, ...dims: number[]): TensorData {
+  return { data: data instanceof BigInt64Array ? data : BigInt64Array.from(data as ArrayLike<number>, BigInt), dims };
+}

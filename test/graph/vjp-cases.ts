@@ -1,0 +1,87 @@
+// One case per op: a function of random inputs built with it. `differentiable` names inputs whose cotangent is checked.
+
+import { GraphBuilder } from "../../native-models/graph/builder.ts";
+import type { Op } from "../../native-models/graph/ops.ts";
+import type { Value } from "../../native-models/graph/value.ts";
+import type { Elements } from "../../native-models/runtime/session.ts";
+
+export interface Input {
+  shape: number[];
+  /** Smallest and largest random value; integers are given instead. */
+  range?: [number, number];
+  integers?: number[];
+  isChecked?: boolean;
+  values?: number[];
+}
+
+export interface VjpCase {
+  op: Op;
+  name: string;
+  inputs: Record<string, Input>;
+  build: (g: GraphBuilder, x: Record<string, Value>) => Value;
+}
+
+const x23: Input = { shape: [2, 3], isChecked: true };
+const positive: Input = { shape: [2, 3], range: [0.5, 2], isChecked: true };
+
+/** Three packed rows in a padded 2×2 layout whose last place is padding. */
+const rowMap = {
+  to: { shape: [2, 2], integers: [0, 1, 2, 0] },
+  from: { shape: [3], integers: [0, 1, 2] },
+  valid: { shape: [2, 2, 1], values: [1, 1, 1, 0] },
+} satisfies Record<string, Input>;
+
+export const vjpCases: VjpCase[] = [
+  { op: "Add", name: "Add with broadcast", inputs: { a: x23, b: { shape: [3], isChecked: true } }, build: (g, { a, b }) => g.add(a, b) },
+  { op: "Sub", name: "Sub with broadcast", inputs: { a: { shape: [2, 1], isChecked: true }, b: x23 }, build: (g, { a, b }) => g.sub(a, b) },
+  { op: "Mul", name: "Mul with broadcast on both sides", inputs: { a: { shape: [2, 1], isChecked: true }, b: { shape: [1, 3], isChecked: true } }, build: (g, { a, b }) => g.mul(a, b) },
+  { op: "Div", name: "Div", inputs: { a: x23, b: positive }, build: (g, { a, b }) => g.div(a, b) },
+  { op: "Min", name: "Min as a clipping factor, away from any gradient", inputs: { a: x23, b: { shape: [] } }, build: (g, { a, b }) => g.mul(a, g.min(b, g.scalar(0.1))) },
+  { op: "Neg", name: "Neg", inputs: { a: x23 }, build: (g, { a }) => g.neg(a) },
+  { op: "Exp", name: "Exp", inputs: { a: x23 }, build: (g, { a }) => g.exp(a) },
+  { op: "Log", name: "Log", inputs: { a: positive }, build: (g, { a }) => g.log(a) },
+  { op: "Sqrt", name: "Sqrt", inputs: { a: positive }, build: (g, { a }) => g.sqrt(a) },
+  { op: "Sigmoid", name: "Sigmoid", inputs: { a: x23 }, build: (g, { a }) => g.sigmoid(a) },
+  { op: "Silu", name: "Silu", inputs: { a: { shape: [3, 4], range: [-3, 3], isChecked: true } }, build: (g, { a }) => g.silu(a) },
+  { op: "Cast", name: "Cast to float64 and back", inputs: { a: x23 }, build: (g, { a }) => g.cast(g.square(g.cast(a, "float64")), "float32") },
+  ...[false, true].flatMap((transposeA) =>
+    [false, true].map(
+      (transposeB): VjpCase => ({
+        op: "Gemm",
+        name: `Gemm, transposeA ${transposeA}, transposeB ${transposeB}`,
+        inputs: {
+          a: { shape: transposeA ? [4, 2] : [2, 4], isChecked: true },
+          b: { shape: transposeB ? [3, 4] : [4, 3], isChecked: true },
+          c: x23,
+        },
+        build: (g, { a, b, c }) => g.gemm(a, b, { transposeA, transposeB, plus: c }),
+      }),
+    ),
+  ),
+  { op: "MatMul", name: "MatMul with a broadcast batch axis", inputs: { a: { shape: [2, 3, 2, 4], isChecked: true }, b: { shape: [3, 4, 5], isChecked: true } }, build: (g, { a, b }) => g.matmul(a, b) },
+  { op: "Softmax", name: "Softmax", inputs: { a: { shape: [2, 5], isChecked: true } }, build: (g, { a }) => g.softmax(a) },
+  { op: "ReduceSum", name: "ReduceSum, axis dropped", inputs: { a: { shape: [2, 3, 2], isChecked: true } }, build: (g, { a }) => g.square(g.reduceSum(a, [1])) },
+  { op: "ReduceMean", name: "ReduceMean, axis kept", inputs: { a: { shape: [2, 3, 2], isChecked: true } }, build: (g, { a }) => g.square(g.reduceMean(a, [-1], true)) },
+  { op: "ReduceMax", name: "ReduceMax inside log Σ exp", inputs: { a: { shape: [2, 5], range: [-4, 4], isChecked: true } }, build: (g, { a }) => g.logSumExp(a) },
+  { op: "SumSquares", name: "SumSquares", inputs: { a: x23 }, build: (g, { a }) => g.sumSquares(a) },
+  { op: "ArgMax", name: "ArgMax as a choice of rows, away from any gradient", inputs: { a: { shape: [2, 3] }, t: { shape: [3, 4], isChecked: true } }, build: (g, { a, t }) => g.gather(t, g.argMax(a)) },
+  { op: "Reshape", name: "Reshape", inputs: { a: x23 }, build: (g, { a }) => g.square(g.reshape(a, [3, 2])) },
+  { op: "Transpose", name: "Transpose of four axes", inputs: { a: { shape: [2, 3, 1, 4], isChecked: true } }, build: (g, { a }) => g.transpose(a, [0, 2, 3, 1]) },
+  { op: "Concat", name: "Concat", inputs: { a: x23, b: { shape: [2, 2], isChecked: true } }, build: (g, { a, b }) => g.square(g.concat([a, b], 1)) },
+  { op: "Slice", name: "Slice from the middle", inputs: { a: { shape: [2, 5], isChecked: true } }, build: (g, { a }) => g.square(g.slice(a, 1, 1, 4)) },
+  { op: "Expand", name: "Expand", inputs: { a: { shape: [2, 1], isChecked: true } }, build: (g, { a }) => g.expand(a, [3, 2, 4]) },
+  { op: "Gather", name: "Gather with a repeated id", inputs: { t: { shape: [4, 3], isChecked: true }, ids: { shape: [2, 2], integers: [0, 3, 3, 1] } }, build: (g, { t, ids }) => g.gather(t, ids) },
+  { op: "ScatterAdd", name: "ScatterAdd with a repeated id", inputs: { t: { shape: [4, 3], isChecked: true }, ids: { shape: [3], integers: [2, 2, 0] }, rows: { shape: [3, 3], isChecked: true } }, build: (g, { t, ids, rows }) => g.square(g.scatterAdd(t, ids, rows)) },
+  { op: "SpreadRows", name: "SpreadRows, padding not read", inputs: { a: { shape: [3, 4], isChecked: true }, ...rowMap }, build: (g, { a, to, from, valid }) => g.mul(g.spreadRows(a, { to, from, valid }), valid) },
+  { op: "CollectRows", name: "CollectRows", inputs: { a: { shape: [2, 2, 4], isChecked: true }, ...rowMap }, build: (g, { a, to, from, valid }) => g.square(g.collectRows(a, { to, from, valid })) },
+  { op: "RmsNorm", name: "RmsNorm", inputs: { a: { shape: [3, 6], isChecked: true }, gain: { shape: [6], range: [0.5, 1.5], isChecked: true } }, build: (g, { a, gain }) => g.rmsNorm(a, gain, 1e-5) },
+  { op: "Rotary", name: "Rotary", inputs: { a: { shape: [1, 3, 8], isChecked: true }, positions: { shape: [1, 3], integers: [0, 2, 1] }, cos: { shape: [3, 2] }, sin: { shape: [3, 2] } }, build: (g, { a, positions, cos, sin }) => g.rotary(a, positions, cos, sin, 2) },
+];
+
+export function randomElements(input: Input, random: () => number): Elements {
+  if (input.integers) return BigInt64Array.from(input.integers, BigInt);
+  if (input.values) return Float32Array.from(input.values);
+  const [low, high] = input.range ?? [-1, 1];
+  const size = input.shape.reduce((n, dim) => n * dim, 1);
+  return Float32Array.from({ length: size }, () => low + (high - low) * random());
+}
