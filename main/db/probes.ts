@@ -1,0 +1,90 @@
+// Probes: questions asked of a model, alone or within a run.
+
+import { fromJson, toJson } from "./rows.ts";
+import type { RunStatus } from "./runs.ts";
+import type { Sql } from "./open.ts";
+
+interface RawProbe {
+  id: number;
+  runId: number | null;
+  style: "knowledge" | "task";
+  status: RunStatus;
+  config: string;
+  progress: string | null;
+  result: string | null;
+  cancelRequested: number;
+  owner: string | null;
+  createdMs: number;
+  endedMs: number | null;
+  error: string | null;
+}
+
+export interface ProbeRow extends Omit<RawProbe, "config" | "progress" | "result" | "error"> {
+  config: unknown;
+  progress: unknown;
+  result: unknown;
+  error: unknown;
+}
+
+export interface NewProbe {
+  runId: number | null;
+  key: string;
+  style: "knowledge" | "task";
+  config: unknown;
+  owner: string;
+  createdMs: number;
+}
+
+const select = `SELECT id, run_id AS runId, style, status, config, progress, result, cancel_requested AS cancelRequested,
+  owner, created_ms AS createdMs, ended_ms AS endedMs, error FROM probes`;
+
+export function probesTable(sql: Sql) {
+  const insert = sql.prepare<[object]>(`
+    INSERT INTO probes (run_id, key, style, status, config, owner, created_ms)
+    VALUES (@runId, @key, @style, 'running', @config, @owner, @createdMs)`);
+  const byId = sql.prepare<[number], RawProbe>(`${select} WHERE id = ?`);
+  const doneByKey = sql.prepare<[string], RawProbe>(`${select} WHERE key = ? AND status = 'done' ORDER BY id DESC LIMIT 1`);
+  const ofRun = sql.prepare<[number], RawProbe>(`${select} WHERE run_id = ? ORDER BY id`);
+  const newest = sql.prepare<[number], RawProbe>(`${select} ORDER BY id DESC LIMIT ?`);
+  const setProgress = sql.prepare<[string | null, number, string]>("UPDATE probes SET progress = ? WHERE id = ? AND owner = ?");
+  const end = sql.prepare<[RunStatus, string | null, string | null, number, number, string]>(`
+    UPDATE probes SET status = ?, result = ?, error = ?, ended_ms = ?, progress = NULL, owner = NULL, cancel_requested = 0
+    WHERE id = ? AND owner = ? AND status IN ('queued', 'running')`);
+  const askCancel = sql.prepare<[number]>("UPDATE probes SET cancel_requested = 1 WHERE id = ? AND status IN ('queued', 'running')");
+  const cancelWanted = sql.prepare<[string], { id: number }>(
+    "SELECT id FROM probes WHERE owner = ? AND cancel_requested = 1 AND status IN ('queued', 'running')",
+  );
+  const interruptOrphans = sql.prepare<[number, string]>(`
+    UPDATE probes SET status = 'interrupted', ended_ms = ?, progress = NULL, owner = NULL, cancel_requested = 0, error = ?
+    WHERE status IN ('queued', 'running') AND (owner IS NULL OR owner NOT IN (SELECT owner FROM owners))`);
+  const removeUnfinished = sql.prepare<[number, string]>("DELETE FROM probes WHERE run_id = ? AND style = ? AND status NOT IN ('done', 'running')");
+  return {
+    insert: (probe: NewProbe): number => Number(insert.run({ ...probe, config: JSON.stringify(probe.config) }).lastInsertRowid),
+    find: (id: number) => optional(byId.get(id)),
+    findDone: (key: string) => optional(doneByKey.get(key)),
+    ofRun: (runId: number) => ofRun.all(runId).map(read),
+    newest: (limit: number) => newest.all(limit).map(read),
+    setProgress: (id: number, owner: string, progress: unknown) => void setProgress.run(toJson(progress), id, owner),
+    end: (id: number, owner: string, to: { status: RunStatus; result: unknown; error: unknown }, nowMs: number) =>
+      end.run(to.status, toJson(to.result), toJson(to.error), nowMs, id, owner).changes > 0,
+    requestCancel: (id: number) => askCancel.run(id).changes > 0,
+    cancelWanted: (owner: string) => cancelWanted.all(owner).map((row) => row.id),
+    interruptOrphans: (error: unknown, nowMs: number) => interruptOrphans.run(nowMs, JSON.stringify(error)).changes,
+    /** Answers of a stopped attempt, before the stage is done anew. */
+    removeUnfinished: (runId: number, style: string) => void removeUnfinished.run(runId, style),
+  };
+}
+
+function optional(row: RawProbe | undefined): ProbeRow | null {
+  return row === undefined ? null : read(row);
+}
+
+function read(row: RawProbe): ProbeRow {
+  return {
+    ...row,
+    config: fromJson(row.config, "probes.config"),
+    progress: fromJson(row.progress, "probes.progress"),
+    result: fromJson(row.result, "probes.result"),
+    error: fromJson(row.error, "probes.error"),
+  };
+}

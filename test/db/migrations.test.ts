@@ -1,0 +1,92 @@
+import Database from "better-sqlite3";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { migrations } from "../../main/db/migrations.ts";
+import { databaseVersion, newestVersion, openDatabase } from "../../main/db/open.ts";
+
+let folder = "";
+let file = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "nullspace-db-"));
+  file = join(folder, "nullspace.db");
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+// Rows put in at each version; they must read the same at every later one.
+const rowsAt: Record<number, { sql: string; tables: string[] }> = {
+  1: {
+    sql: `INSERT INTO folders VALUES (1, '/models', 5);
+      INSERT INTO models VALUES ('/models/a', 1, 's', '{}', 5, 6);
+      INSERT INTO settings VALUES ('theme', '"dark"');`,
+    tables: ["folders", "models", "settings"],
+  },
+  2: {
+    sql: `INSERT INTO owners VALUES ('o', 'host', 1, 7);
+      INSERT INTO runs (id, name, kind, status, config, config_key, model_path, model_name, folder, created_ms)
+        VALUES (1, 'first', 'full', 'done', '{}', 'k', '/models/a', 'a', '/runs/1', 7);
+      INSERT INTO run_stages VALUES (1, 0, 'train', 'done', 7, 8, '/runs/1/adapter', '{}');
+      INSERT INTO run_points VALUES (1, 1, 2.5, 0.001, NULL, 64, 99.5, 12.25);
+      INSERT INTO checkpoints VALUES (1, 1, '/runs/1/checkpoints/1', 9);
+      INSERT INTO run_notes VALUES (1, 1, 9, 'warning', NULL, 'text', NULL);
+      INSERT INTO stage_outputs VALUES ('k', 'init', '/cache/k', 's', '{}', 10);`,
+    tables: ["owners", "runs", "run_stages", "run_points", "checkpoints", "run_notes", "stage_outputs"],
+  },
+};
+
+function readAll(sql: Database.Database, tables: string[]): unknown {
+  return tables.map((table) => sql.prepare(`SELECT * FROM ${table}`).all());
+}
+
+test("versions count up from 1 without a gap", () => {
+  expect(migrations.map((migration) => migration.version)).toEqual(migrations.map((_, index) => index + 1));
+});
+
+test.each(migrations)("migration $version ($name) keeps every row that version before it held", ({ version }) => {
+  const tables: string[] = [];
+  const before = openDatabase(file, { upTo: version - 1 });
+  expect(databaseVersion(before)).toBe(version - 1);
+  for (let filled = 1; filled < version; filled++) {
+    before.exec(rowsAt[filled]!.sql);
+    tables.push(...rowsAt[filled]!.tables);
+  }
+  const rows = readAll(before, tables);
+  before.close();
+
+  const after = openDatabase(file, { upTo: version });
+  expect(databaseVersion(after)).toBe(version);
+  expect(readAll(after, tables)).toEqual(rows);
+  expect(after.pragma("foreign_key_check")).toEqual([]);
+  expect(after.pragma("integrity_check", { simple: true })).toBe("ok");
+  after.close();
+});
+
+test("every table is STRICT", () => {
+  const sql = openDatabase(file);
+  const loose = sql.prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 AND name NOT LIKE 'sqlite%'").all();
+  expect(loose).toEqual([]);
+  sql.close();
+});
+
+test("a database of a newer app is refused with its version and left as it is", () => {
+  const newer = new Database(file);
+  newer.pragma(`user_version = ${newestVersion + 3}`);
+  newer.close();
+  expect(() => openDatabase(file)).toThrow(`version ${newestVersion + 3}`);
+  const again = new Database(file);
+  expect(databaseVersion(again)).toBe(newestVersion + 3);
+  again.close();
+});
+
+test("a file that is no database is named, not overwritten", () => {
+  writeFileSync(file, "this is a letter, and quite long enough to be looked at. ".repeat(20));
+  expect(() => openDatabase(file)).toThrow(/not a Nullspace database/);
+});
+
+test("the database runs in WAL with foreign keys on", () => {
+  const sql = openDatabase(file);
+  expect(sql.pragma("journal_mode", { simple: true })).toBe("wal");
+  expect(sql.pragma("foreign_keys", { simple: true })).toBe(1);
+  sql.close();
+});

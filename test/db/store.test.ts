@@ -1,0 +1,117 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openStore, type Store } from "../../main/db/store.ts";
+
+let folder = "";
+let store: Store;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "nullspace-store-"));
+  store = openStore(join(folder, "nullspace.db"));
+  addOwner("me");
+});
+afterEach(() => {
+  store.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function addOwner(owner: string) {
+  store.owners.add({ owner, host: "here", pid: 1, heartbeatMs: 0 });
+}
+
+function addRun(owner = "me", configKey = "key"): number {
+  return store.runs.insert(
+    { name: "run", kind: "full", config: { rank: 4 }, configKey, modelPath: "/m", modelName: "m", owner, createdMs: 1 },
+    (id) => `/runs/${id}`,
+  );
+}
+
+const point = (step: number, lossNats = 2) => ({ step, lossNats, learningRate: 1e-4, gradNorm: 1, tokens: 10, tokensPerSecond: 5, elapsedMs: 2 });
+
+test("a run knows its folder, settings and last point", () => {
+  const id = addRun();
+  store.runPoints.putAll(id, [point(1), point(2, 1.5)]);
+  expect(store.runs.find(id)).toMatchObject({ folder: `/runs/${id}`, config: { rank: 4 }, status: "queued", lastStep: 2, lastLossNats: 1.5 });
+});
+
+test("only one run is claimed at a time, whoever owns it", () => {
+  addOwner("other");
+  const [mine, theirs] = [addRun("me"), addRun("other")];
+  expect(store.runs.claim(mine, "me", 5)).toBe(true);
+  expect(store.runs.claim(theirs, "other", 5)).toBe(false);
+  expect(store.runs.end(mine, "me", "done", null, 6)).toBe(true);
+  expect(store.runs.claim(theirs, "other", 7)).toBe(true);
+});
+
+test("a process that was declared dead cannot write over the run", () => {
+  const id = addRun();
+  store.runs.claim(id, "me", 5);
+  store.owners.remove("me");
+  expect(store.runs.orphans()).toEqual([id]);
+  expect(store.runs.interrupt(id, { what: "w", where: "r", fix: "f", isBug: false }, 9)).toBe(true);
+  expect(store.runs.end(id, "me", "done", null, 10)).toBe(false);
+  expect(store.runs.setStage(id, "me", "train")).toBe(false);
+  expect(store.runs.find(id)).toMatchObject({ status: "interrupted", endedMs: 9, owner: null });
+});
+
+test("a stopped run is found by its settings and queued again once", () => {
+  const id = addRun();
+  store.runs.claim(id, "me", 5);
+  expect(store.runs.findStopped("key")).toBeNull();
+  store.runs.end(id, "me", "failed", { what: "w" }, 6);
+  expect(store.runs.findStopped("key")?.id).toBe(id);
+  expect(store.runs.requeue(id, "me", { rank: 4 })).toBe(true);
+  expect(store.runs.requeue(id, "me", { rank: 4 })).toBe(false);
+  expect(store.runs.find(id)).toMatchObject({ status: "queued", error: null, endedMs: null });
+});
+
+test("a run that works is not deleted; a stopped one goes with all its rows", () => {
+  const id = addRun();
+  store.runs.claim(id, "me", 5);
+  expect(store.runs.remove(id)).toBe(false);
+  store.runPoints.putAll(id, [point(1)]);
+  store.runs.end(id, "me", "done", null, 6);
+  expect(store.runs.remove(id)).toBe(true);
+  expect(store.runPoints.after(id, 0, 10)).toEqual([]);
+  expect(addRun(), "ids are not given twice").toBeGreaterThan(id);
+});
+
+test("a loss that is not a number survives the store", () => {
+  const id = addRun();
+  store.runPoints.putAll(id, [point(1, NaN), point(2, Infinity)]);
+  expect(store.runPoints.after(id, 0, 10).map((row) => row.lossNats)).toEqual([NaN, Infinity]);
+});
+
+test("points after a checkpoint are taken back when a run resumes from it", () => {
+  const id = addRun();
+  store.runPoints.putAll(id, [1, 2, 3, 4].map((step) => point(step)));
+  store.runPoints.removeAfter(id, 2);
+  expect(store.runPoints.after(id, 0, 10).map((row) => row.step)).toEqual([1, 2]);
+});
+
+test("flips are the questions that the tuned model lost or gained", () => {
+  const probe = store.probes.insert({ runId: null, key: "k", style: "knowledge", config: {}, owner: "me", createdMs: 1 });
+  const answer = (index: number, subject: "base" | "tuned", isExact: boolean) => ({
+    index, subject, isExact, question: `q${index}`, accepted: ["yes"], prompt: "p", answer: "a", isContained: isExact, logLikelihoodNats: -1,
+  });
+  store.probeAnswers.putAll(probe, [
+    answer(0, "base", true), answer(0, "tuned", true), answer(1, "base", true), answer(1, "tuned", false),
+    answer(2, "base", false), answer(2, "tuned", true), answer(3, "base", false), answer(3, "tuned", false),
+  ]);
+  const indexes = (only: "all" | "lost" | "gained") => [...new Set(store.probeAnswers.page(probe, only, 0, 10).map((row) => row.index))];
+  expect(indexes("all")).toEqual([0, 1, 2, 3]);
+  expect(indexes("lost")).toEqual([1]);
+  expect(indexes("gained")).toEqual([2]);
+  expect(store.probeAnswers.page(probe, "all", 1, 1).map((row) => row.subject)).toEqual(["base", "tuned"]);
+});
+
+test("two connections see each other's rows and the counter of foreign changes moves", () => {
+  const other = openStore(join(folder, "nullspace.db"));
+  const before = other.foreignChanges();
+  const id = addRun();
+  expect(other.foreignChanges()).not.toBe(before);
+  expect(other.runs.requestCancel(id)).toBe(true);
+  expect(store.runs.cancelWanted("me")).toEqual([id]);
+  other.close();
+});
