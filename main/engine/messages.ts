@@ -1,0 +1,168 @@
+// What crosses the process border: jobs and cancels down, events up. Each side checks what it gets, once, here.
+// The schemas are held to the types in jobs.ts and events.ts by `satisfies`.
+
+import { z } from "zod";
+import type { JobEvent, ProgressEvent, TrainPoint } from "./events.ts";
+import type { JobResult, JobSpec } from "./jobs.ts";
+import type { ErrorParts } from "../../native-models/errors.ts";
+
+const text = z.string();
+// A loss may be NaN or infinite: that is a thing to report, not a broken message.
+const real = z.custom<number>((value) => typeof value === "number");
+const whole = z.int();
+
+const parts = z.object({ what: text, where: text, fix: text }) satisfies z.ZodType<ErrorParts>;
+const template = z.enum(["chat", "alpaca"]);
+
+const sampling = z.object({
+  temperature: z.number(),
+  topP: z.number(),
+  topK: whole,
+  minP: z.number(),
+  repetitionPenalty: z.number(),
+  maxNewTokens: whole,
+  seed: whole,
+});
+
+export const jobSpec = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("calibrate"), model: text, questions: text, samples: whole, length: whole, seed: whole, out: text }),
+  z.object({
+    kind: z.literal("init"),
+    model: text,
+    grams: text.nullable(),
+    method: z.enum(["lora-null-v1", "lora-null-v2", "lora"]),
+    rank: whole,
+    seed: whole,
+    out: text,
+  }),
+  z.object({
+    kind: z.literal("train"),
+    model: text,
+    init: text,
+    data: text,
+    template,
+    steps: whole.nullable(),
+    epochs: z.number().nullable(),
+    batch: whole,
+    accumulate: whole,
+    length: whole,
+    learningRate: z.number(),
+    warmupRatio: z.number(),
+    clipNorm: z.number().nullable(),
+    weightDecay: z.number(),
+    checkpointEverySteps: whole,
+    seed: whole,
+    out: text,
+    resume: z.boolean(),
+  }),
+  z.object({
+    kind: z.literal("probe"),
+    model: text,
+    adapter: text.nullable(),
+    questions: text,
+    shots: whole,
+    limit: whole.nullable(),
+    batch: whole,
+    maxNewTokens: whole,
+    style: z.enum(["knowledge", "task"]),
+    template,
+  }),
+  z.object({
+    kind: z.literal("ask"),
+    model: text,
+    columns: z.array(z.object({ label: text, adapter: text.nullable() })),
+    messages: z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: text })),
+    template: z.enum(["chat", "alpaca", "none"]),
+    sampling,
+  }),
+]) satisfies z.ZodType<JobSpec>;
+
+const score = z.object({ questions: whole, exactMatch: real, contains: real, logLikelihoodNats: real });
+
+const jobResult = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("calibrate"), out: text, tokens: whole, elapsedMs: real }),
+  z.object({ kind: z.literal("init"), out: text, modules: whole, parameters: whole, energyShare: real.nullable(), elapsedMs: real }),
+  z.object({
+    kind: z.literal("train"),
+    out: text,
+    adapter: text,
+    steps: whole,
+    firstLossNats: real,
+    lastLossNats: real,
+    trainedTokens: whole,
+    tokensPerSecond: real,
+    rows: z.object({ kept: whole, dropped: whole, tooLong: whole, empty: whole }),
+    elapsedMs: real,
+  }),
+  z.object({
+    kind: z.literal("probe"),
+    base: score,
+    tuned: score.nullable(),
+    lost: whole,
+    gained: whole,
+    questionsPerSecond: real,
+    elapsedMs: real,
+  }),
+  z.object({
+    kind: z.literal("ask"),
+    prompt: text,
+    answers: z.array(z.object({ label: text, text, tokens: whole, stopped: z.enum(["eos", "length"]) })),
+    tokensPerSecond: real,
+    elapsedMs: real,
+  }),
+]) satisfies z.ZodType<JobResult>;
+
+const progress = z.object({
+  type: z.literal("progress"),
+  stage: text,
+  done: real,
+  total: real,
+  unit: text,
+  ratePerSecond: real.nullable(),
+  leftMs: real.nullable(),
+}) satisfies z.ZodType<ProgressEvent>;
+
+const point = z.object({
+  step: whole,
+  lossNats: real,
+  learningRate: real,
+  gradNorm: real,
+  tokens: whole,
+  tokensPerSecond: real,
+  elapsedMs: real,
+}) satisfies z.ZodType<TrainPoint>;
+
+export const jobEvent = z.discriminatedUnion("type", [
+  progress,
+  z.object({ type: z.literal("point"), point }),
+  z.object({ type: z.literal("checkpoint"), step: whole, path: text }),
+  z.object({ type: z.literal("resumed"), step: whole, path: text }),
+  z.object({ type: z.literal("token"), column: whole, text }),
+  z.object({
+    type: z.literal("answer"),
+    index: whole,
+    subject: z.enum(["base", "tuned"]),
+    question: text,
+    accepted: z.array(text),
+    prompt: text,
+    answer: text,
+    isExact: z.boolean(),
+    isContained: z.boolean(),
+    logLikelihoodNats: real,
+  }),
+  z.object({ type: z.literal("warning"), warning: parts }),
+  z.object({ type: z.literal("done"), result: jobResult }),
+  z.object({ type: z.literal("failed"), error: parts.extend({ isBug: z.boolean(), stack: text.nullable() }) }),
+  z.object({ type: z.literal("cancelled") }),
+]) satisfies z.ZodType<JobEvent>;
+
+/** To the engine process. */
+export const downMessage = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("start"), jobId: whole, spec: jobSpec }),
+  z.object({ type: z.literal("cancel"), jobId: whole }),
+]);
+export type DownMessage = z.output<typeof downMessage>;
+
+/** From the engine process. */
+export const upMessage = z.object({ jobId: whole, event: jobEvent });
+export type UpMessage = z.output<typeof upMessage>;

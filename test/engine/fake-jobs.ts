@@ -1,0 +1,117 @@
+// Jobs for tests of the engine, the services and the command line: real files and events, no model. Words in the model
+// folder's name choose what happens: "bug", "wrong" (user error), "deaf" (never stops), "slow", "dies" (once, at step 5),
+// "dies-always". The loss of step s is 1 / s, so that a resumed run can be compared with one that never stopped.
+
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../../native-models/errors.ts";
+import type { Emit } from "../../main/engine/events.ts";
+import type { AskJob, CalibrateJob, InitJob, JobResult, JobSpec, ProbeJob, TrainJob } from "../../main/engine/jobs.ts";
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+interface Context<J> {
+  spec: J;
+  emit: Emit;
+  signal: AbortSignal;
+  has: (word: string) => boolean;
+}
+
+export async function runJob(spec: JobSpec, emit: Emit, signal: AbortSignal): Promise<JobResult> {
+  const has = (word: string) => spec.model.includes(word);
+  if (has("bug")) throw new TypeError("cannot read property of undefined");
+  if (has("wrong")) throw new UserError({ what: "The model is wrong.", where: "config.json: hidden_size", fix: "Take another." });
+  if (has("deaf")) for (;;) await wait(1000);
+  const context = { emit, signal, has };
+  switch (spec.kind) {
+    case "calibrate": return calibrate({ spec, ...context });
+    case "init": return init({ spec, ...context });
+    case "train": return train({ spec, ...context });
+    case "probe": return probe({ spec, ...context });
+    case "ask": return ask({ spec, ...context });
+  }
+}
+
+async function calibrate({ spec, emit, signal, has }: Context<CalibrateJob>): Promise<JobResult> {
+  for (let done = 1; done <= spec.samples; done++) {
+    await wait(has("slow") ? 20 : 0);
+    signal.throwIfAborted();
+    emit({ type: "progress", stage: "Reading calibration text", done, total: spec.samples, unit: "samples", ratePerSecond: 50, leftMs: (spec.samples - done) * 20 });
+  }
+  writeFileSync(spec.out, `grams ${spec.samples} ${spec.length} ${spec.seed}`);
+  return { kind: "calibrate", out: spec.out, tokens: spec.samples * spec.length, elapsedMs: 1 };
+}
+
+async function init({ spec }: Context<InitJob>): Promise<JobResult> {
+  mkdirSync(spec.out, { recursive: true });
+  writeFileSync(join(spec.out, "init.json"), JSON.stringify({ rank: spec.rank }));
+  writeFileSync(join(spec.out, "init.safetensors"), "start");
+  return { kind: "init", out: spec.out, modules: 7, parameters: 100, energyShare: spec.grams === null ? null : 0.01, elapsedMs: 1 };
+}
+
+async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<JobResult> {
+  const steps = spec.steps ?? 10;
+  const checkpoints = join(spec.out, "checkpoints");
+  mkdirSync(checkpoints, { recursive: true });
+  let step = 0;
+  if (spec.resume) {
+    step = Math.max(0, ...readdirSync(checkpoints).map((name) => Number(name.slice(5))));
+    if (step > 0) emit({ type: "resumed", step, path: join(checkpoints, `step-${step}`) });
+  }
+  emit({ type: "warning", warning: { what: "2 rows are too long.", where: spec.data, fix: "Raise the length." } });
+  while (step < steps) {
+    await wait(has("slow") ? 20 : 0);
+    signal.throwIfAborted();
+    step++;
+    const marker = join(spec.out, "has-died");
+    if (has("dies") && step === 5 && (has("dies-always") || !existsSync(marker))) {
+      writeFileSync(marker, "");
+      await wait(50);
+      process.kill(process.pid, "SIGKILL");
+      await wait(10_000);
+    }
+    const point = { step, lossNats: 1 / step, learningRate: 1e-4, gradNorm: 1, tokens: 10, tokensPerSecond: 100, elapsedMs: 10 };
+    emit({ type: "point", point });
+    emit({ type: "progress", stage: "Training", done: step, total: steps, unit: "steps", ratePerSecond: 50, leftMs: (steps - step) * 20 });
+    if (step % spec.checkpointEverySteps === 0) {
+      const path = join(checkpoints, `step-${step}`);
+      mkdirSync(path, { recursive: true });
+      emit({ type: "checkpoint", step, path });
+    }
+  }
+  const adapter = join(spec.out, "adapter");
+  mkdirSync(adapter, { recursive: true });
+  writeFileSync(join(adapter, "adapter_config.json"), "{}");
+  writeFileSync(join(adapter, "adapter_model.safetensors"), `adapter ${spec.seed} ${steps}`);
+  const rows = { kept: 8, dropped: 2, tooLong: 2, empty: 0 };
+  return { kind: "train", out: spec.out, adapter, steps, firstLossNats: 1, lastLossNats: 1 / steps, trainedTokens: 10 * steps, tokensPerSecond: 100, rows, elapsedMs: 1 };
+}
+
+async function probe({ spec, emit, signal, has }: Context<ProbeJob>): Promise<JobResult> {
+  const questions = spec.limit ?? 4;
+  const subjects = spec.adapter === null ? (["base"] as const) : (["base", "tuned"] as const);
+  for (let index = 0; index < questions; index++) {
+    await wait(has("slow") ? 20 : 0);
+    signal.throwIfAborted();
+    for (const subject of subjects) {
+      const isExact = subject === "base" ? index % 2 === 0 : index % 4 === 0;
+      emit({ type: "answer", index, subject, question: `question ${index}`, accepted: ["yes"], prompt: `Q: question ${index}\nA:`, answer: isExact ? "yes" : "no", isExact, isContained: isExact, logLikelihoodNats: -1 });
+    }
+  }
+  const score = (exact: number) => ({ questions, exactMatch: exact / questions, contains: exact / questions, logLikelihoodNats: -1 });
+  const [base, tuned] = [Math.ceil(questions / 2), Math.ceil(questions / 4)];
+  return { kind: "probe", base: score(base), tuned: spec.adapter === null ? null : score(tuned), lost: base - tuned, gained: 0, questionsPerSecond: 10, elapsedMs: 1 };
+}
+
+async function ask({ spec, emit, signal, has }: Context<AskJob>): Promise<JobResult> {
+  const words = ["pid ", String(process.pid), " says ", "hello"];
+  for (const text of words) {
+    for (let column = 0; column < spec.columns.length; column++) {
+      await wait(has("slow") ? 50 : 0);
+      signal.throwIfAborted();
+      emit({ type: "token", column, text });
+    }
+  }
+  const answers = spec.columns.map(({ label }) => ({ label, text: words.join(""), tokens: words.length, stopped: "eos" as const }));
+  return { kind: "ask", prompt: spec.messages.at(-1)?.content ?? "", answers, tokensPerSecond: 20, elapsedMs: 1 };
+}
