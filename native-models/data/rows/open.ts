@@ -1,0 +1,60 @@
+// Opens a training set: records, their format, and each as a row of turns on demand.
+// In: a file or dataset folder, maybe a mapping by hand. Out: a RowSource for encode.ts and plan.ts. Close it.
+
+import { UserError } from "../../errors.ts";
+import type { Split } from "../records/folder.ts";
+import { openRecords } from "../records/open.ts";
+import type { DataRecord, RecordSource } from "../records/types.ts";
+import { convertRecord } from "./convert.ts";
+import { detectFormat, formatByHand } from "./detect.ts";
+import type { ColumnMapping, RowSource } from "./types.ts";
+
+const rowsLookedAt = 50;
+
+export async function openRows(path: string, options: { mapping?: ColumnMapping; split?: Split } = {}): Promise<RowSource> {
+  const records = await openRecords(path, options);
+  try {
+    return await rowsOf(records, options.mapping, options.split ?? null);
+  } catch (error) {
+    await records.close();
+    throw error;
+  }
+}
+
+async function rowsOf(records: RecordSource, mapping: ColumnMapping | undefined, split: Split | null): Promise<RowSource> {
+  const first = await firstRecords(records);
+  const columns = records.columns ?? [...new Set(first.flatMap((record) => Object.keys(record.value)))];
+  const format = mapping === undefined ? detectFormat(first, columns, records.path) : formatByHand(mapping, columns, records.path);
+
+  return {
+    path: records.path,
+    split: records.kind === "folder" ? (split ?? "train") : null,
+    count: records.count,
+    format,
+    columns,
+    warnings: format.isSure ? [] : [guessed(format.mapping, records.path)],
+    row: async (index) => convertRecord(await records.record(index), format.mapping),
+    async *rows(from = 0) {
+      for await (const record of records.records(from)) yield { index: record.index, place: record.place, row: convertRecord(record, format.mapping) };
+    },
+    close: () => records.close(),
+  };
+}
+
+async function firstRecords(records: RecordSource): Promise<DataRecord[]> {
+  const first: DataRecord[] = [];
+  for await (const record of records.records()) {
+    first.push(record);
+    if (first.length === Math.min(rowsLookedAt, records.count)) break;
+  }
+  return first;
+}
+
+function guessed(mapping: ColumnMapping, where: string): UserError["parts"] {
+  const columns = Object.entries(mapping).filter(([key]) => key !== "kind");
+  return {
+    what: `The format is not a known one; ${columns.map(([key, column]) => `"${column}" was taken as ${key}`).join(" and ")}.`,
+    where,
+    fix: "Look at the preview, and choose the columns by hand if this is wrong.",
+  };
+}

@@ -1,0 +1,54 @@
+// Is an answer right? The rules of lm-evaluation-harness for nq_open, triviaqa and gsm8k, and a looser "contains".
+// In: generated text and accepted answers. Out: yes or no. An accepted answer with "." or "," can only be met through an
+// alias without, because generations are cut there; the harness scores so, and so do we.
+
+export type Normalisation = "nq_open" | "triviaqa";
+
+/** Generation stops after one of these; what follows does not count. */
+export const answerStops = ["\n", ".", ","] as const;
+
+/** The answer in a generation: up to the first stop, without blanks around it. */
+export function filterGeneration(generated: string): string {
+  let answer = generated;
+  for (const stop of answerStops) answer = answer.split(stop)[0]!;
+  return answer.trim();
+}
+
+export function isExactMatch(filtered: string, accepted: readonly string[], normalisation: Normalisation): boolean {
+  const answer = normalise(filtered, normalisation);
+  return accepted.some((gold) => normalise(gold, normalisation) === answer);
+}
+
+// An article at a word's beginning; Python's \b knows letters of every alphabet, JavaScript's does not.
+const articles = /(?<![\p{L}\p{N}_])(?:The |the |An |A |a |an )/gu;
+const punctuation = /[!-/:-@[-`{-~]/g;
+
+function normalise(text: string, normalisation: Normalisation): string {
+  const bare = normalisation === "nq_open" ? text.replace(articles, "") : text;
+  return bare.toLowerCase().replace(punctuation, "");
+}
+
+/** An accepted answer stands in the text, word for word. Looser than the harness: never shown as exact match. */
+export function isContained(text: string, accepted: readonly string[]): boolean {
+  const words = ` ${toWords(text)} `;
+  return accepted.some((gold) => {
+    const wanted = toWords(gold);
+    return wanted !== "" && words.includes(` ${wanted} `);
+  });
+}
+
+function toWords(text: string): string {
+  return text.toLowerCase().replace(/['’]/g, "").replace(/[^\p{L}\p{N}\p{M}]+/gu, " ").trim();
+}
+
+/** gsm8k: strict takes the first "#### N", flexible the last number. Null where there is none. */
+export function finalNumber(text: string, how: "strict" | "flexible"): string | null {
+  const found = how === "strict" ? /#### (-?[0-9.,]+)/.exec(text)?.[1] : text.match(/-?[$0-9.,]{2,}|-?[0-9]+/g)?.at(-1);
+  return found === undefined ? null : found.replace(/[,$]/g, "").replace(/\.$/, "");
+}
+
+/** Does the text end in the number that the worked answer `gold` ends in? */
+export function isFinalNumberMatch(text: string, gold: string, how: "strict" | "flexible"): boolean {
+  const wanted = finalNumber(gold, "strict") ?? finalNumber(gold, "flexible");
+  return wanted !== null && finalNumber(text, how) === wanted;
+}
