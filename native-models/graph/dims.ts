@@ -5,8 +5,7 @@ export type Dim = number | string;
 export type Shape = readonly Dim[];
 
 export function times(dim: Dim, factor: number): Dim {
-  if (typeof dim === "number") return dim * factor;
-  return factor === 1 ? dim : `${factor}*${dim}`;
+  return product([factor, dim]);
 }
 
 export function plus(a: Dim, b: Dim): Dim {
@@ -19,7 +18,11 @@ export function product(shape: Shape): Dim {
   const symbols: string[] = [];
   for (const dim of shape) {
     if (typeof dim === "number") factor *= dim;
-    else symbols.push(dim);
+    else
+      for (const part of dim.split("*")) {
+        if (/^\d+$/.test(part)) factor *= Number(part);
+        else symbols.push(part);
+      }
   }
   if (symbols.length === 0) return factor;
   const joined = symbols.sort().join("*");
