@@ -65,7 +65,7 @@ export function openTokenizer(folder: string): Tokenizer {
 
 function loadLibrary(file: string, json: Json, config: Json): Library {
   try {
-    const library = new Library(json, config);
+    const library = new Library({ ...json, pre_tokenizer: withExactDigits(json["pre_tokenizer"]) }, config);
     library.encode("a b", { add_special_tokens: false }); // a part that is missing or malformed shows on first use
     return library;
   } catch (cause) {
@@ -78,6 +78,15 @@ function loadLibrary(file: string, json: Json, config: Json): Library {
       { cause },
     );
   }
+}
+
+// The library takes only 0-9 for digits where the format means every Unicode number; as a pattern it is exact.
+function withExactDigits(step: unknown): unknown {
+  if (typeof step !== "object" || step === null) return step;
+  const { type, pretokenizers, individual_digits: isEach } = step as { type?: unknown; pretokenizers?: unknown; individual_digits?: unknown };
+  if (type === "Sequence" && Array.isArray(pretokenizers)) return { ...step, pretokenizers: pretokenizers.map(withExactDigits) };
+  if (type !== "Digits") return step;
+  return { type: "Split", pattern: { Regex: isEach === true ? "\\p{N}" : "\\p{N}+" }, behavior: "Isolated", invert: false };
 }
 
 function eosOfConfig(folder: string): number {
