@@ -16,6 +16,8 @@ export interface NullBasis {
   basis: Float64Array;
   /** tr(Uᵀ G U): the calibration energy left inside the subspace. */
   energy: number;
+  /** Estimated bound on how far `energy` lies above the least that any R directions can have. */
+  energyExcess: number;
   /** tr(G), for the ratio. */
   totalEnergy: number;
   /** Rayleigh–Ritz values of the R directions, ascending. */

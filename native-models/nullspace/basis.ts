@@ -1,0 +1,174 @@
+// Null-space basis of one layer input: the R directions of R^D that the calibration text uses least.
+// In: a Gram matrix G = Σ x xᵀ (gram-file.ts). Out: R orthonormal directions with the least energy tr(Uᵀ G U), for the
+// starts. Cost: D³/3 flops for one or two Cholesky factors and 2·D² a column for each of about ten solves with 1.5·R
+// columns; 1.5·D² float64 held beside G (D = 4096: 200 MiB).
+//
+// The directions wanted are the dominant ones of (G + µI)⁻¹, whatever µ is: it moves eigenvalues and leaves eigenvectors.
+// So µ is free to serve the arithmetic. A tiny first µ makes a singular G factorable; if the block then spans many orders
+// of magnitude (they do: 1e-6 beside 1 in layer 1 of SmolLM2), µ is raised to a twentieth of the R-th value, which stops
+// the few emptiest directions from drowning the others and hardly slows the iteration. Massive-activation channels need
+// no scaling: Cholesky's rounding follows the scale of each row and column. Energies are taken from G itself at the end.
+
+import { UserError } from "../errors.ts";
+import { dominantSubspace, type DominantSubspace } from "./dominant-subspace.ts";
+import { factorize, type Factor } from "./factor.ts";
+import { firstColumns, matrix, product, type DenseKernels, type Matrix } from "./kernels.ts";
+import { orthonormalColumns } from "./orthonormal.ts";
+import { fillNormal, uniformNumbers } from "./random.ts";
+import { symmetricEigen } from "./symmetric-eigen.ts";
+import type { Gram, NullBasis } from "./types.ts";
+
+export interface BasisOptions {
+  kernels: DenseKernels;
+  seed: number;
+  signal?: AbortSignal;
+  /** Where the Gram comes from, for messages. */
+  name?: string;
+  /** Largest angle in radians between a direction and its limit. Default 1e-5. */
+  angleTolerance?: number;
+}
+
+/** The `rank` directions with the least calibration energy (all D where rank ≥ D), ascending. Deterministic for a seed. */
+export async function bottomSubspace(gram: Gram, rank: number, options: BasisOptions): Promise<NullBasis> {
+  const { size } = gram;
+  const { largest, total } = checkGram(gram, options.name ?? "Gram matrix");
+  if (!Number.isInteger(rank) || rank < 1) throw new Error(`bottomSubspace: rank ${rank}`);
+  const wanted = Math.min(rank, size);
+  const width = Math.min(size, wanted + Math.max(16, Math.ceil(wanted / 2)));
+  const whole: Matrix = { rows: size, cols: size, values: gram.values };
+  if (largest === 0) return ritzInGram(whole, await anyDirections(size, width, options), wanted, total, 0, 0, options.kernels);
+  // A block of most of the space: one dense decomposition is cheaper and has no convergence to wait for.
+  if (3 * width >= 2 * size || size <= 48) return ritzInGram(whole, allDirections(gram, width), wanted, total, 0, 0, options.kernels);
+
+  const { kernels, seed, signal, angleTolerance = 1e-5 } = options;
+  const settings = { wanted, width, seed, angleTolerance, settleTolerance: 1e-10, kernels, ...(signal && { signal }) };
+  let factor = await factorOfShifted(whole, largest, options);
+  let found = await dominantSubspace(inverseOf(factor), size, { ...settings, maxApplications: 3 });
+  let applications = found.applications;
+  if (!found.isSettled) {
+    const raised = raisedShift(found, wanted, factor.shift);
+    if (raised) factor = (await factorize(whole, raised, kernels, signal)) ?? factor;
+    found = await dominantSubspace(inverseOf(factor), size, { ...settings, maxApplications: 100, start: found.vectors });
+    applications += found.applications;
+  }
+  return ritzInGram(whole, found.vectors, wanted, total, excess(found, wanted), applications, kernels);
+}
+
+function inverseOf(factor: Factor): (block: Matrix) => Promise<Matrix> {
+  return async (block) => {
+    const out: Matrix = { ...block, values: Float64Array.from(block.values) };
+    await factor.solve(out);
+    return out;
+  };
+}
+
+function checkGram(gram: Gram, name: string): { largest: number; total: number } {
+  const { size, values } = gram;
+  if (values.length !== size * size || size < 1) throw new Error(`bottomSubspace: ${values.length} values for size ${size}`);
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += Math.abs(values[i]!);
+  if (!Number.isFinite(sum)) {
+    throw new UserError({
+      what: `${name} holds NaN or infinite values, so the model overflowed on the calibration text.`,
+      where: name,
+      fix: "Calibrate again with other text; if it happens again, the model's weights hold NaN or Inf.",
+    });
+  }
+  let largest = 0;
+  let total = 0;
+  for (let i = 0; i < size; i++) {
+    const value = values[i * size + i]!;
+    if (value < 0) throw notAGram(name, `its diagonal entry ${i} is ${value}`);
+    largest = Math.max(largest, value);
+    total += value;
+  }
+  if (largest === 0 && sum > 0) throw notAGram(name, "its diagonal is zero and the rest is not");
+  return { largest, total };
+}
+
+function notAGram(name: string, reason: string): UserError {
+  return new UserError({
+    what: `${name} is not a sum of x·xᵀ: ${reason}.`,
+    where: name,
+    fix: "The Gram file is damaged or was not written by a calibration; calibrate again.",
+  });
+}
+
+/** Factor with the smallest µ that works: from rounding level up by steps. */
+async function factorOfShifted(gram: Matrix, largest: number, options: BasisOptions): Promise<Factor> {
+  let shift = gram.rows * Number.EPSILON * largest;
+  for (; shift < 1e-6 * gram.rows * largest; shift *= 32) {
+    const factor = await factorize(gram, shift, options.kernels, options.signal);
+    if (factor) return factor;
+  }
+  throw notAGram(options.name ?? "Gram matrix", "it has negative eigenvalues far above rounding");
+}
+
+/** A larger µ where the block's values span so much that a filter would lose digits, else null. */
+function raisedShift(found: DominantSubspace, wanted: number, shift: number): number | null {
+  const last = found.values[wanted - 1]!;
+  if (!(last > 0) || found.values[0]! / last < 20) return null;
+  const raised = (1 / last - shift) / 20;
+  return raised > 2 * shift ? raised : null;
+}
+
+/** Bound on how far tr(Uᵀ G U) lies above the least possible: Σ residual² / (θ²·(θ − θ_P)), second order in the angles. */
+function excess({ values, residuals }: DominantSubspace, wanted: number): number {
+  const edge = values.length > wanted ? values[values.length - 1]! : 0;
+  let sum = 0;
+  for (let i = 0; i < wanted; i++) {
+    if (residuals[i]! === 0) continue;
+    const theta = values[i]!;
+    sum += Math.min(1 / theta, residuals[i]! ** 2 / (theta * theta * Math.max(theta - edge, 0)));
+  }
+  return sum;
+}
+
+async function anyDirections(size: number, width: number, options: BasisOptions): Promise<Matrix> {
+  const block = matrix(size, width);
+  fillNormal(block.values, uniformNumbers(options.seed));
+  return orthonormalColumns(block, options.kernels, options.seed);
+}
+
+function allDirections(gram: Gram, width: number): Matrix {
+  const { size } = gram;
+  const eigen = symmetricEigen(gram.values, size);
+  const out = matrix(size, width);
+  for (let i = 0; i < size; i++) for (let j = 0; j < width; j++) out.values[i * width + j] = eigen.rows[j * size + i]!;
+  return out;
+}
+
+/** Rayleigh–Ritz of G itself on the block: the `wanted` emptiest directions in it, with their true energies. */
+async function ritzInGram(
+  gram: Matrix, block: Matrix, wanted: number, totalEnergy: number, energyExcess: number, iterations: number, kernels: DenseKernels,
+): Promise<NullBasis> {
+  const width = block.cols;
+  const image = await product(kernels, gram, block);
+  const inner = (await product(kernels, block, image, { transposeA: true })).values;
+  for (let i = 0; i < width; i++) for (let j = 0; j < i; j++) inner[i * width + j] = (inner[i * width + j]! + inner[j * width + i]!) / 2;
+  const eigen = symmetricEigen(inner, width);
+  const rotation: Matrix = { rows: width, cols: width, values: eigen.rows };
+  const basis = firstColumns(await product(kernels, block, rotation, { transposeB: true }), wanted);
+  pointSameWay(basis);
+  const ritzValues = eigen.values.slice(0, wanted).map((value) => Math.max(0, value));
+  return {
+    size: gram.rows,
+    rank: wanted,
+    basis: basis.values,
+    energy: ritzValues.reduce((sum, value) => sum + value, 0),
+    energyExcess,
+    totalEnergy,
+    ritzValues,
+    nextRitzValue: width > wanted ? Math.max(0, eigen.values[wanted]!) : null,
+    iterations,
+  };
+}
+
+/** Turns every column so that its largest entry is positive: an eigenvector's sign is free, a file should not be. */
+function pointSameWay({ rows, cols, values }: Matrix): void {
+  for (let j = 0; j < cols; j++) {
+    let largest = 0;
+    for (let i = 0; i < rows; i++) if (Math.abs(values[i * cols + j]!) > Math.abs(largest)) largest = values[i * cols + j]!;
+    if (largest < 0) for (let i = 0; i < rows; i++) values[i * cols + j] = -values[i * cols + j]!;
+  }
+}
