@@ -1,7 +1,7 @@
 // Vitest reporter of `npm test`: counts every test, and remembers what was skipped and which golden comparisons ran.
 // In: vitest's events. Out: one JSON file (NULLSPACE_TEST_SUMMARY) that scripts/test.ts prints as the closing report.
 
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { relative } from "node:path";
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 
@@ -17,7 +17,7 @@ export interface TestSummary {
   failed: number;
   failures: NamedTest[];
   skipped: NamedTest[];
-  /** Comparisons with reference data: every test with "golden" in its name or file. */
+  /** Comparisons with reference data: tests written with `goldenTest`, or with "golden" in their name or file. */
   golden: { ran: NamedTest[]; skipped: NamedTest[] };
 }
 
@@ -48,11 +48,17 @@ function summarise(modules: ReadonlyArray<TestModule>, unhandledErrors: number):
 function count(summary: TestSummary, test: TestCase, file: string): void {
   const result = test.result();
   const entry: NamedTest = { name: test.fullName, file, note: result.state === "skipped" ? (result.note ?? null) : null };
-  const isGolden = /golden/i.test(`${test.fullName} ${file}`);
+  const isGolden = /golden/i.test(`${test.fullName} ${file} ${sourceLine(test)}`);
   if (result.state === "passed") summary.passed += 1;
   else if (result.state === "failed") fail(summary, entry);
   else summary.skipped.push(entry); // skipped, todo, or never started because the run was cut short
   if (isGolden) (result.state === "passed" || result.state === "failed" ? summary.golden.ran : summary.golden.skipped).push(entry);
+}
+
+/** The line the test starts on (vitest runs with includeTaskLocation), or nothing. */
+function sourceLine(test: TestCase): string {
+  if (test.location === undefined) return "";
+  return readFileSync(test.module.moduleId, "utf8").split("\n")[test.location.line - 1] ?? "";
 }
 
 function fail(summary: TestSummary, entry: NamedTest): void {

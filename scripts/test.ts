@@ -97,7 +97,7 @@ function runVitest(args: string[], env: NodeJS.ProcessEnv): TestSummary {
   const target = join(folder, "summary.json");
   rmSync(target, { force: true });
   const vitest = join(repoRoot, "node_modules/vitest/vitest.mjs");
-  const reporters = ["--reporter=default", "--reporter=./scripts/test-report.ts"];
+  const reporters = ["--reporter=default", "--reporter=./scripts/test-report.ts", "--includeTaskLocation"];
   const run = spawnSync(process.execPath, [vitest, "run", ...reporters, ...args], {
     cwd: repoRoot,
     env: { ...env, NULLSPACE_TEST_SUMMARY: target },
