@@ -113,6 +113,8 @@ export const runParams = z.object({
   probe: runProbe,
   /** The task itself: rows like the training rows, final answers compared. */
   taskProbe: runProbe,
+  /** Go on with the newest stopped run of the same settings, where there is one. */
+  continueStopped: z.boolean().default(false),
 });
 
 // ---- probe and ask ----

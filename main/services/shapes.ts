@@ -189,6 +189,8 @@ export type RunEvent =
   | { type: "run"; run: RunSummary }
   | { type: "stages"; stages: StageView[] }
   | { type: "points"; points: TrainPoint[] }
+  /** Training went back to a checkpoint: points after `toStep` no longer hold and will come again. */
+  | { type: "rewound"; toStep: number }
   | { type: "checkpoint"; checkpoint: CheckpointView }
   | { type: "note"; note: RunNote }
   | { type: "ended"; run: RunDetail };

@@ -1,0 +1,210 @@
+// Probes: questions asked of the base and the tuned model. Every answer is a row, written in batches as it comes; the
+// same work within runs is found again and its rows are copied.
+
+import type { AnswerRow } from "../db/probe-answers.ts";
+import { UserError } from "../../native-models/errors.ts";
+import type { Emit, ProgressEvent } from "../engine/events.ts";
+import type { ProbeJob, ProbeResult } from "../engine/jobs.ts";
+import type { Deps } from "./deps.ts";
+import { JobCancelled, JobFailure, resultOrThrow, storedError } from "./job-failure.ts";
+import { defaults, type ProbeStart } from "./params.ts";
+import { absolute, requireThere } from "./paths.ts";
+import { probeSummary } from "./run-views.ts";
+import type { AnswerPair, ProbeAnswer, ProbeEvent, ProbeSummary } from "./shapes.ts";
+import { contentHash, stageKey } from "./stage-keys.ts";
+import type { Stages } from "./stages.ts";
+import { chooseTemplate } from "./template.ts";
+
+const batchMs = 250;
+
+export type Probes = ReturnType<typeof probesService>;
+
+export function probesService(deps: Deps, stages: Stages) {
+  const { store, engine, changes, membership, now, log } = deps;
+  const working = new Map<number, AbortController>();
+  const asking = new Set<Promise<void>>();
+
+  membership.onTick(() => {
+    for (const id of store.probes.cancelWanted(membership.owner())) working.get(id)?.abort();
+  });
+  membership.onLost(() => working.forEach((controller) => controller.abort()));
+
+  function jobOf(params: ProbeStart): ProbeJob {
+    const model = absolute(params.model);
+    const adapter = params.adapter === null ? null : absolute(params.adapter);
+    const questions = absolute(params.questions);
+    requireThere(questions, "probe: questions");
+    if (adapter !== null) requireThere(adapter, "probe: adapter");
+    stages.describe(model);
+    const maxNewTokens = params.maxNewTokens ?? (params.style === "task" ? defaults.taskNewTokens : defaults.knowledgeNewTokens);
+    const { shots, limit, batch, style } = params;
+    const template = chooseTemplate(deps.readers, model, params.template);
+    return { kind: "probe", model, adapter, questions, shots, limit, batch, maxNewTokens, style, template };
+  }
+
+  async function keyOf(job: ProbeJob): Promise<string> {
+    const { shots, limit, maxNewTokens, style, template } = job;
+    return stageKey("probe", {
+      model: stages.fingerprintOf(job.model),
+      adapter: job.adapter === null ? null : await contentHash(job.adapter, "probe: adapter"),
+      questions: await contentHash(job.questions, "probe: questions"),
+      shots, limit, maxNewTokens, style, template,
+    });
+  }
+
+  /** Makes the row, then asks; the row ends as done, failed or cancelled whatever happens. */
+  async function ask(job: ProbeJob, row: { id: number }, { signal, onProgress }: { signal: AbortSignal; onProgress?: Emit }): Promise<ProbeResult> {
+    const owner = membership.owner();
+    let answers: AnswerRow[] = [];
+    let progress: ProgressEvent | null = null;
+    let timer: NodeJS.Timeout | null = null;
+    const flush = () => {
+      if (timer !== null) clearTimeout(timer);
+      timer = null;
+      if (answers.length === 0 && progress === null) return;
+      store.together(() => {
+        if (store.probes.find(row.id)?.owner !== owner) return;
+        store.probeAnswers.putAll(row.id, answers);
+        if (progress !== null) store.probes.setProgress(row.id, owner, progress);
+      });
+      answers = [];
+      progress = null;
+      changes.touch();
+    };
+    const emit: Emit = (event) => {
+      if (event.type === "answer") {
+        const { type: _, ...answer } = event;
+        answers.push(answer);
+      } else if (event.type === "progress") {
+        progress = event;
+      }
+      if (event.type === "progress" || event.type === "warning") onProgress?.(event);
+      timer ??= setTimeout(flush, batchMs);
+    };
+    const end = (status: "done" | "failed" | "cancelled", result: ProbeResult | null, error: unknown) => {
+      flush();
+      store.probes.end(row.id, owner, { status, result, error }, now());
+      changes.touch();
+    };
+    try {
+      const result = resultOrThrow(await engine.run(job, { emit, signal }));
+      end("done", result, null);
+      return result;
+    } catch (error) {
+      if (error instanceof JobCancelled) end("cancelled", null, null);
+      else end("failed", null, storedError(error));
+      throw error;
+    }
+  }
+
+  function insert(params: ProbeStart, job: ProbeJob, key: string, runId: number | null): number {
+    const config: ProbeStart = { ...params, ...jobSettings(job) };
+    const id = store.probes.insert({ runId, key, style: job.style, config, owner: membership.owner(), createdMs: now() });
+    changes.touch();
+    return id;
+  }
+
+  /** A run's probe: found again where the same was done before, else asked. */
+  async function withinRun(params: ProbeStart, runId: number, working: { signal: AbortSignal; emit: Emit }): Promise<{ result: ProbeResult; isReused: boolean }> {
+    const job = jobOf(params);
+    const key = await keyOf(job);
+    store.probes.removeUnfinished(runId, job.style);
+    const before = store.probes.findDone(key);
+    const id = insert(params, job, key, runId);
+    if (before !== null) {
+      const result = before.result as ProbeResult;
+      store.together(() => {
+        store.probeAnswers.copy(before.id, id);
+        store.probes.end(id, membership.owner(), { status: "done", result, error: null }, now());
+      });
+      return { result, isReused: true };
+    }
+    const result = await ask(job, { id }, { signal: working.signal, onProgress: working.emit });
+    return { result, isReused: false };
+  }
+
+  function mustFind(id: number) {
+    const row = store.probes.find(id);
+    if (row === null) throw new UserError({ what: `There is no probe ${id}.`, where: "probe: id", fix: "probe.list shows those that are there." });
+    return row;
+  }
+
+  return {
+    withinRun,
+
+    async start(params: ProbeStart): Promise<{ id: number }> {
+      const job = jobOf(params);
+      const id = insert(params, job, await keyOf(job), null);
+      const controller = new AbortController();
+      working.set(id, controller);
+      const ended = ask(job, { id }, { signal: controller.signal })
+        .then(() => {})
+        .catch((error: unknown) => {
+          if (error instanceof JobFailure && error.parts.isBug) log(`probe ${id}: ${error.stack}\n`); // the row holds it
+        })
+        .finally(() => {
+          working.delete(id);
+          asking.delete(ended);
+        });
+      asking.add(ended);
+      return { id };
+    },
+
+    list: (limit: number): ProbeSummary[] => store.probes.newest(limit).map(probeSummary),
+
+    async *follow(id: number, signal?: AbortSignal): AsyncGenerator<ProbeEvent> {
+      mustFind(id);
+      let cursor = 0;
+      let shown = "";
+      for await (const _ of changes.follow(signal)) {
+        const probe = probeSummary(mustFind(id));
+        const isOver = probe.status !== "queued" && probe.status !== "running";
+        const now = JSON.stringify(probe);
+        if (now !== shown && !isOver) yield { type: "probe", probe };
+        shown = now;
+        const next = store.probeAnswers.after(id, cursor);
+        cursor = next.cursor;
+        if (next.answers.length > 0) yield { type: "answers", answers: next.answers };
+        if (isOver) {
+          yield { type: "ended", probe };
+          return;
+        }
+      }
+    },
+
+    answers(params: { id: number; only: "all" | "lost" | "gained"; offset: number; limit: number }): AnswerPair[] {
+      mustFind(params.id);
+      return pairs(store.probeAnswers.page(params.id, params.only, params.offset, params.limit));
+    },
+
+    /** Once no probe of this process is under way. */
+    settled: async (): Promise<void> => void (await Promise.all(asking)),
+
+    cancel(id: number): void {
+      mustFind(id);
+      store.probes.requestCancel(id);
+      working.get(id)?.abort();
+      changes.touch();
+    },
+  };
+}
+
+function jobSettings({ model, adapter, questions, shots, limit, batch, maxNewTokens, style, template }: ProbeJob) {
+  return { model, adapter, questions, shots, limit, batch, maxNewTokens, style, template };
+}
+
+/** Rows in order of question, base before tuned, as one pair a question. */
+function pairs(rows: readonly ProbeAnswer[]): AnswerPair[] {
+  const byIndex = new Map<number, AnswerPair>();
+  for (const row of rows) {
+    const { index, question, accepted } = row;
+    const pair = byIndex.get(index) ?? { index, question, accepted, base: null, tuned: null, flip: "same" };
+    pair[row.subject] = row;
+    byIndex.set(index, pair);
+  }
+  for (const pair of byIndex.values()) {
+    if (pair.base === null || pair.tuned === null || pair.base.isExact === pair.tuned.isExact) continue;
+    pair.flip = pair.base.isExact ? "lost" : "gained";
+  }
+  return [...byIndex.values()];
+}

@@ -1,0 +1,91 @@
+// Rows of the store as the shapes that callers get.
+
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { NoteRow } from "../db/run-notes.ts";
+import type { StageRow } from "../db/run-stages.ts";
+import type { ProbeRow } from "../db/probes.ts";
+import type { RunRow } from "../db/runs.ts";
+import type { Store } from "../db/store.ts";
+import type { JobResult, ProbeResult } from "../engine/jobs.ts";
+import type { ProbeStart } from "./params.ts";
+import type { ProbeSummary, ProgressEvent, RunConfig, RunDetail, RunNote, RunSummary, Stage, StageView } from "./shapes.ts";
+
+const stopped: ReadonlySet<string> = new Set(["failed", "cancelled", "interrupted"]);
+
+export function runSummary(row: RunRow): RunSummary {
+  const config = row.config as RunConfig;
+  return {
+    id: row.id,
+    name: row.name,
+    kind: row.kind,
+    status: row.status,
+    stage: row.stage as Stage | null,
+    progress: row.progress as ProgressEvent | null,
+    modelPath: row.modelPath,
+    modelName: row.modelName,
+    method: config.kind === "full" ? config.method : null,
+    rank: config.kind === "full" ? config.rank : null,
+    folder: row.folder,
+    adapter: row.adapter,
+    createdMs: row.createdMs,
+    startedMs: row.startedMs,
+    endedMs: row.endedMs,
+    lastStep: row.lastStep,
+    lastLossNats: row.lastLossNats,
+    lastCheckpointStep: row.lastCheckpointStep,
+    canResume: stopped.has(row.status),
+    isCancelling: row.isCancelRequested,
+    error: row.error as RunSummary["error"],
+  };
+}
+
+export function runDetail(store: Store, row: RunRow): RunDetail {
+  return {
+    ...runSummary(row),
+    config: row.config as RunConfig,
+    stages: stageViews(store.runStages.list(row.id)),
+    checkpoints: store.checkpoints.list(row.id),
+    notes: store.runNotes.after(row.id, 0).map(runNote),
+    probes: store.probes.ofRun(row.id).map(probeSummary),
+    diskBytes: folderBytes(row.folder),
+  };
+}
+
+export function stageViews(rows: readonly StageRow[]): StageView[] {
+  return rows.map((row) => ({ ...row, stage: row.stage as Stage, result: row.result as JobResult | null }));
+}
+
+export function runNote({ id, atMs, kind, text, warning }: NoteRow): RunNote {
+  return { id, atMs, kind, text, warning: warning as RunNote["warning"] };
+}
+
+export function probeSummary(row: ProbeRow): ProbeSummary {
+  const result = row.result as ProbeResult | null;
+  return {
+    id: row.id,
+    runId: row.runId,
+    style: row.style,
+    status: row.status,
+    config: row.config as ProbeStart,
+    progress: row.progress as ProgressEvent | null,
+    base: result?.base ?? null,
+    tuned: result?.tuned ?? null,
+    lost: result?.lost ?? null,
+    gained: result?.gained ?? null,
+    questionsPerSecond: result?.questionsPerSecond ?? null,
+    createdMs: row.createdMs,
+    endedMs: row.endedMs,
+    error: row.error as ProbeSummary["error"],
+  };
+}
+
+function folderBytes(folder: string): number {
+  try {
+    return readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .reduce((sum, entry) => sum + (statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0), 0);
+  } catch {
+    return 0; // the folder is not there (yet, or no more)
+  }
+}

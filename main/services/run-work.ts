@@ -1,0 +1,210 @@
+// The work of one run: its stages in order, each found again where the same was done before. Out: rows and notes in the
+// store, files in the run's folder. Every way out of here leaves the row as done, failed or cancelled; a process that
+// dies leaves it to membership.ts.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../../native-models/errors.ts";
+import type { TrainJob, TrainResult, JobResult } from "../engine/jobs.ts";
+import type { Deps } from "./deps.ts";
+import { JobCancelled, JobFailure, resultOrThrow, storedError } from "./job-failure.ts";
+import type { ProbeStart } from "./params.ts";
+import { defaults } from "./params.ts";
+import type { Probes } from "./probes.ts";
+import { recordRun, type RunRecord } from "./run-record.ts";
+import type { RunConfig, Stage } from "./shapes.ts";
+import { contentHash, stageKey } from "./stage-keys.ts";
+import { copyInPlace, type Stages } from "./stages.ts";
+import { readTrainKey, writeTrainKey } from "./train-key.ts";
+
+interface StageEnd {
+  output: string;
+  result: JobResult;
+  isReused: boolean;
+}
+
+interface Work {
+  id: number;
+  config: RunConfig;
+  folder: string;
+  record: RunRecord;
+  signal: AbortSignal;
+  /** What earlier stages gave. */
+  grams: { path: string; key: string } | null;
+  start: { path: string; key: string } | null;
+}
+
+/** Why a run is stopped when the app closes: it is then interrupted, not cancelled. */
+export const closing = new DOMException("Nullspace is closing", "AbortError");
+
+export function stagesOf(config: RunConfig): Stage[] {
+  if (config.kind === "train") return ["train"];
+  const stages: Stage[] = config.method === "lora" ? ["init", "train"] : ["calibrate", "init", "train"];
+  if (config.probe !== null) stages.push("probe");
+  if (config.taskProbe !== null) stages.push("task-probe");
+  return stages;
+}
+
+export type RunWork = ReturnType<typeof runWork>;
+
+export function runWork(deps: Deps, stages: Stages, probes: Probes) {
+  const { store, engine, changes, membership, now, log } = deps;
+
+  const doStage: Record<Stage, (work: Work) => Promise<StageEnd>> = {
+    async calibrate(work) {
+      const config = full(work.config);
+      const { model, questions, samples, seed } = config;
+      const done = await stages.calibrate({ model, questions, samples, length: config.calibrationLength, seed, out: null }, emitter(work));
+      work.grams = { path: done.result.out, key: done.key };
+      return { output: done.result.out, ...done };
+    },
+
+    async init(work) {
+      const { model, method, rank, seed } = full(work.config);
+      const grams = work.grams === null ? { grams: null } : { grams: work.grams.path, gramsKey: work.grams.key };
+      const done = await stages.init({ model, method, rank, seed, out: null, ...grams }, emitter(work));
+      work.start = { path: done.result.out, key: done.key };
+      return { output: done.result.out, ...done };
+    },
+
+    async train(work) {
+      const { config, folder } = work;
+      const start = config.kind === "train" ? { path: config.init, key: await contentHash(config.init, "train: init") } : work.start!;
+      const key = await trainKey(config, start.key);
+      const found = config.kind === "full" ? stages.find<TrainResult>(key) : null;
+      if (found !== null) return found.result.out === folder ? { output: found.path, result: found.result, isReused: true } : copyTraining(work, found, key);
+      requireSameWork(work, key);
+      writeTrainKey(folder, key);
+      const result = await trainUntilDone(work, jobOf(work, start.path));
+      stages.record(key, "train", result.adapter, { ...result, out: folder });
+      return { output: result.adapter, result, isReused: false };
+    },
+
+    probe: (work) => probeStage(work, "knowledge"),
+    "task-probe": (work) => probeStage(work, "task"),
+  };
+
+  async function probeStage(work: Work, style: "knowledge" | "task"): Promise<StageEnd> {
+    const config = full(work.config);
+    const asked = style === "knowledge" ? config.probe! : config.taskProbe!;
+    const adapter = join(work.folder, "adapter");
+    const params: ProbeStart = { ...asked, model: config.model, adapter, style, template: config.template, batch: defaults.probeBatch, maxNewTokens: null };
+    const done = await probes.withinRun(params, work.id, emitter(work));
+    return { output: adapter, ...done };
+  }
+
+  async function trainKey(config: RunConfig, startKey: string): Promise<string> {
+    const { template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed } = config;
+    return stageKey("train", {
+      model: stages.fingerprintOf(config.model),
+      start: startKey,
+      data: await contentHash(config.data, "train: data"),
+      template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed,
+    });
+  }
+
+  function jobOf({ config, folder, id }: Work, init: string): TrainJob {
+    const { model, data, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, checkpointEverySteps, seed } = config;
+    const template = config.template === "alpaca" ? "alpaca" : "chat"; // auto was resolved when the run was made
+    const epochs = config.steps === null ? (config.epochs ?? defaults.epochs) : null;
+    const resume = existsSync(join(folder, "checkpoints")) && (store.checkpoints.list(id).length > 0 || (config.kind === "train" && config.resume));
+    return {
+      kind: "train", model, init, data, template, steps: config.steps, epochs, batch, accumulate, length, learningRate,
+      warmupRatio, clipNorm, weightDecay, checkpointEverySteps, seed, out: folder, resume,
+    };
+  }
+
+  /** Trains; when the engine process dies after a new checkpoint, goes on from it. */
+  async function trainUntilDone(work: Work, job: TrainJob): Promise<TrainResult> {
+    let from = -1;
+    for (let spec = job; ; ) {
+      if (!spec.resume) startAgain(work);
+      try {
+        return resultOrThrow(await engine.run(spec, { emit: work.record.emit, signal: work.signal }));
+      } catch (error) {
+        const step = error instanceof JobFailure && error.hasDied ? error.lastCheckpointStep : null;
+        if (!(error instanceof JobFailure) || step === null || step <= from) throw error;
+        from = step;
+        work.record.note({ kind: "interrupted", step, text: `${error.parts.what} Training goes on from the checkpoint of step ${step}.` });
+        spec = { ...job, resume: true };
+      }
+    }
+  }
+
+  /** Training begins at step 0 though points of an earlier try are there: no checkpoint had been written. */
+  function startAgain({ id, record }: Work): void {
+    if (store.runs.find(id)?.lastStep === 0) return;
+    store.runPoints.removeAfter(id, 0);
+    record.note({ kind: "resumed", step: 0, text: "Training started again from step 0: no checkpoint had been written." });
+  }
+
+  /** The same training was done by an earlier run: its adapter and curve become this run's. */
+  function copyTraining({ id, folder, record }: Work, found: { path: string; result: TrainResult }, key: string): StageEnd {
+    const from = found.result.out;
+    copyInPlace(found.path, join(folder, "adapter"));
+    if (existsSync(join(from, "start"))) copyInPlace(join(from, "start"), join(folder, "start"));
+    writeTrainKey(folder, key);
+    const earlier = store.runs.findByFolder(from);
+    if (earlier !== null) store.runPoints.copy(earlier.id, id);
+    record.note({ kind: "reused", text: `The same training was done before (${earlier === null ? from : `run ${earlier.id}`}): its adapter and curve were copied.` });
+    const adapter = join(folder, "adapter");
+    return { output: adapter, result: { ...found.result, out: folder, adapter }, isReused: true };
+  }
+
+  /** A run goes on only with the model, data and settings it began with. */
+  function requireSameWork({ folder, id }: Work, key: string): void {
+    const before = readTrainKey(folder);
+    if (before === null || before === key || store.checkpoints.list(id).length === 0) return;
+    throw new UserError({
+      what: "The model, the data or the settings have changed since this training began.",
+      where: `run ${id}: ${folder}`,
+      fix: "Put the files back as they were, or start a new run.",
+    });
+  }
+
+  async function work(id: number, signal: AbortSignal): Promise<void> {
+    const row = store.runs.find(id);
+    if (row === null) return;
+    const owner = membership.owner();
+    const record = recordRun(deps, id);
+    const state: Work = { id, config: row.config as RunConfig, folder: row.folder, record, signal, grams: null, start: null };
+    let stage: Stage | null = null;
+    try {
+      for (stage of stagesOf(state.config)) {
+        if (signal.aborted) throw new JobCancelled();
+        if (!store.runs.setStage(id, owner, stage)) return; // lost to another process
+        store.runStages.begin(id, stage, now());
+        changes.touch();
+        const end = await doStage[stage](state);
+        record.close();
+        if (stage === "train") store.runs.setAdapter(id, owner, end.output);
+        const status = end.isReused ? "reused" : "done";
+        store.runStages.end(id, stage, { status, output: end.output, result: end.result }, now());
+        changes.touch();
+      }
+      finish("done", null);
+    } catch (error) {
+      if (error instanceof JobCancelled || (signal.aborted && !(error instanceof JobFailure))) finish(signal.reason === closing ? "interrupted" : "cancelled", null);
+      else finish("failed", error);
+    }
+
+    function finish(status: "done" | "failed" | "cancelled" | "interrupted", error: unknown): void {
+      record.close();
+      const parts = error === null ? null : storedError(error);
+      if (parts?.isBug) log(`run ${id}, stage ${stage}: ${error instanceof Error ? error.stack : String(error)}\n`);
+      store.together(() => {
+        if (store.runs.end(id, owner, status, parts, now()) && status !== "done") store.runStages.stopRunning(id, status, now());
+      });
+      changes.touch();
+    }
+  }
+
+  return { work };
+}
+
+const emitter = ({ record, signal }: Work) => ({ emit: record.emit, signal });
+
+function full(config: RunConfig): Extract<RunConfig, { kind: "full" }> {
+  if (config.kind !== "full") throw new Error("Only a full run has this stage");
+  return config;
+}

@@ -1,0 +1,157 @@
+// Calibrate and init with their outputs found again: the same model, questions and settings are computed once, whoever
+// asks (a run, or the stage alone), and a copy is put where it was asked for.
+
+import { cpSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { UserError } from "../../native-models/errors.ts";
+import type { Emit } from "../engine/events.ts";
+import type { CalibrateResult, InitResult, JobResult } from "../engine/jobs.ts";
+import type { Deps } from "./deps.ts";
+import { resultOrThrow } from "./job-failure.ts";
+import { jobStream } from "./job-stream.ts";
+import type { CalibrateStart, InitStart } from "./params.ts";
+import { absolute, requireThere } from "./paths.ts";
+import type { CalibrateEvent, InitEvent, StageEvent } from "./shapes.ts";
+import { contentHash, fileStamp, stageKey } from "./stage-keys.ts";
+
+export interface StageDone<R> {
+  key: string;
+  result: R;
+  isReused: boolean;
+}
+
+export interface Working {
+  emit: Emit;
+  signal: AbortSignal;
+}
+
+export type Stages = ReturnType<typeof stageWork>;
+
+export function stageWork({ store, engine, readers, home, now }: Deps) {
+  /** The output of the same work, if its files are still as they were written. */
+  function find<R extends JobResult>(key: string): { path: string; result: R } | null {
+    const row = store.stageOutputs.find(key);
+    if (row === null) return null;
+    if (fileStamp(row.path) === row.stamp) return { path: row.path, result: row.result as R };
+    store.stageOutputs.remove(key);
+    return null;
+  }
+
+  function record(key: string, stage: string, path: string, result: JobResult): void {
+    const stamp = fileStamp(path);
+    if (stamp === null) throw new Error(`The ${stage} job is done, but left nothing at ${path}`);
+    store.stageOutputs.put({ key, stage, path, stamp, result, createdMs: now() });
+  }
+
+  async function calibrate(params: Omit<CalibrateStart, "out"> & { out: string | null }, { emit, signal }: Working): Promise<StageDone<CalibrateResult>> {
+    const model = absolute(params.model);
+    const questions = absolute(params.questions);
+    requireThere(questions, "calibrate: questions");
+    const key = stageKey("calibrate", {
+      model: fingerprintOf(model),
+      questions: await contentHash(questions, "calibrate: questions"),
+      samples: params.samples,
+      length: params.length,
+      seed: params.seed,
+    });
+    const out = params.out === null ? join(home.cache, `grams-${key.slice(0, 32)}.safetensors`) : absolute(params.out);
+    const found = find<CalibrateResult>(key);
+    if (found !== null) {
+      if (params.out === null) return { key, result: found.result, isReused: true };
+      copyInPlace(found.path, out);
+      return { key, result: { ...found.result, out }, isReused: true };
+    }
+    mkdirSync(dirname(out), { recursive: true });
+    const { samples, length, seed } = params;
+    const result = resultOrThrow(await engine.run({ kind: "calibrate", model, questions, samples, length, seed, out }, { emit, signal }));
+    record(key, "calibrate", out, result);
+    return { key, result, isReused: false };
+  }
+
+  /** `gramsKey` is known within a run; for a file alone it is found by the file's place or content. */
+  async function init(params: Omit<InitStart, "out"> & { out: string | null; gramsKey?: string }, { emit, signal }: Working): Promise<StageDone<InitResult>> {
+    const model = absolute(params.model);
+    if (params.method !== "lora" && params.grams === null) {
+      throw new UserError({
+        what: `The method ${params.method} needs the Gram file of a calibration.`,
+        where: "init: grams",
+        fix: "Run calibrate first and give its file with --grams, or choose the method lora.",
+      });
+    }
+    const grams = params.method === "lora" || params.grams === null ? null : absolute(params.grams);
+    if (grams !== null) requireThere(grams, "init: grams");
+    requireRankFits(model, params.rank);
+    const { method, rank, seed } = params;
+    const gramsKey = grams === null ? null : (params.gramsKey ?? (await keyOfFile(grams)));
+    const key = stageKey("init", { model: fingerprintOf(model), grams: gramsKey, method, rank, seed });
+    const out = params.out === null ? join(home.cache, `start-${key.slice(0, 32)}`) : absolute(params.out);
+    const found = find<InitResult>(key);
+    if (found !== null) {
+      if (params.out === null) return { key, result: found.result, isReused: true };
+      copyInPlace(found.path, out);
+      return { key, result: { ...found.result, out }, isReused: true };
+    }
+    mkdirSync(dirname(out), { recursive: true });
+    const result = resultOrThrow(await engine.run({ kind: "init", model, grams, method, rank, seed, out }, { emit, signal }));
+    record(key, "init", out, result);
+    return { key, result, isReused: false };
+  }
+
+  async function keyOfFile(file: string): Promise<string> {
+    const row = store.stageOutputs.findByPath(file);
+    return row !== null && fileStamp(file) === row.stamp ? row.key : contentHash(file, "init: grams");
+  }
+
+  function describe(model: string) {
+    const description = readers.describeFolder(model);
+    if (!description.isUsable) throw new UserError(description.problem);
+    return description;
+  }
+  const fingerprintOf = (model: string) => describe(model).fingerprint;
+
+  /** The rank must fit the smallest projection; said here, before minutes of calibration. */
+  function requireRankFits(model: string, rank: number): void {
+    const { hidden, heads, kvHeads, headSize, mlpWidth } = describe(model).config;
+    const most = Math.min(hidden, heads * headSize, kvHeads * headSize, mlpWidth);
+    if (rank <= most) return;
+    throw new UserError({
+      what: `Rank ${rank} does not fit k_proj and v_proj: their weights are ${kvHeads * headSize} × ${hidden}, so ${most} is the most.`,
+      where: "rank",
+      fix: `Choose a rank up to ${most}.`,
+    });
+  }
+
+  return { find, record, calibrate, init, describe, fingerprintOf, requireRankFits };
+}
+
+/** Stages as streams, for callers that want one alone. */
+export function stagesService(stages: Stages) {
+  return {
+    calibrate: (params: CalibrateStart, signal?: AbortSignal): AsyncGenerator<CalibrateEvent> =>
+      stageStream((working) => stages.calibrate(params, working), signal),
+    init: (params: InitStart, signal?: AbortSignal): AsyncGenerator<InitEvent> =>
+      stageStream((working) => stages.init(params, working), signal),
+  };
+}
+
+function stageStream<R>(work: (working: Working) => Promise<StageDone<R>>, callerSignal?: AbortSignal): AsyncGenerator<StageEvent<R>> {
+  return jobStream<StageEvent<R>>(async (push, signal) => {
+    const emit: Emit = (event) => {
+      if (event.type === "progress") push({ type: "progress", progress: event });
+      if (event.type === "warning") push({ type: "warning", warning: event.warning });
+    };
+    const { result, isReused } = await work({ emit, signal });
+    push({ type: "done", result, isReused });
+  }, callerSignal);
+}
+
+/** Copies a file or folder beside its place and renames it, so that no half copy is ever found there. */
+export function copyInPlace(from: string, to: string): void {
+  if (from === to) return;
+  const partial = `${to}.partial-${process.pid}`;
+  mkdirSync(dirname(to), { recursive: true });
+  rmSync(partial, { recursive: true, force: true });
+  cpSync(from, partial, { recursive: true, preserveTimestamps: true });
+  rmSync(to, { recursive: true, force: true });
+  renameSync(partial, to);
+}
