@@ -1,9 +1,9 @@
 // `npm run build`: everything that the packaged app runs, under dist/.
 // In: renderer/, main/, native-models/. Out: dist/renderer (the window), dist/main and dist/native-models (the same
 // modules, one file each, types taken out, .ts imports turned into .js), dist/main/app/preload.cjs (one file, as a
-// sandboxed preload script must be), dist/samples. Packages stay in node_modules: some are native.
+// sandboxed preload script must be). Packages stay in node_modules: some are native.
 
-import { cpSync, existsSync, globSync, rmSync } from "node:fs";
+import { globSync, rmSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -62,9 +62,7 @@ async function buildAll(): Promise<void> {
   await buildRenderer(repoRoot);
   await buildMain();
   await buildPreload();
-  const samples = join(repoRoot, "samples");
-  if (existsSync(samples)) cpSync(samples, join(dist, "samples"), { recursive: true });
-  console.log("Built dist/renderer, dist/main, dist/native-models and dist/samples.");
+  console.log("Built dist/renderer, dist/main and dist/native-models.");
 }
 
 if (import.meta.main) await buildAll();
