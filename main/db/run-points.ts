@@ -21,10 +21,10 @@ export function runPointsTable(sql: Sql) {
     ON CONFLICT (run_id, step) DO UPDATE SET loss_nats = excluded.loss_nats, learning_rate = excluded.learning_rate,
       grad_norm = excluded.grad_norm, tokens = excluded.tokens, tokens_per_second = excluded.tokens_per_second,
       elapsed_ms = excluded.elapsed_ms`);
-  const after = sql.prepare<[number, number, number], RawPoint>(`
+  const after = sql.prepare<[number, number, number, number], RawPoint>(`
     SELECT step, loss_nats AS lossNats, learning_rate AS learningRate, grad_norm AS gradNorm, tokens,
       tokens_per_second AS tokensPerSecond, elapsed_ms AS elapsedMs
-    FROM run_points WHERE run_id = ? AND step > ? ORDER BY step LIMIT ?`);
+    FROM run_points WHERE run_id = ? AND step > ? AND step % ? = 0 ORDER BY step LIMIT ?`);
   const removeAfter = sql.prepare<[number, number]>("DELETE FROM run_points WHERE run_id = ? AND step > ?");
   const copy = sql.prepare<[number, number]>(`
     INSERT OR REPLACE INTO run_points
@@ -34,8 +34,9 @@ export function runPointsTable(sql: Sql) {
     putAll: sql.transaction((runId: number, points: readonly PointRow[]) =>
       points.forEach((point) => put.run({ ...point, lossNats: orNull(point.lossNats), gradNorm: orNull(point.gradNorm), runId })),
     ),
-    after: (runId: number, step: number, limit: number): PointRow[] =>
-      after.all(runId, step, limit).map((row) => ({ ...row, lossNats: row.lossNats ?? NaN, gradNorm: row.gradNorm ?? NaN })),
+    /** Points after `step`, in order; with `every` only those of its multiples. */
+    after: (runId: number, step: number, limit: number, every = 1): PointRow[] =>
+      after.all(runId, step, every, limit).map((row) => ({ ...row, lossNats: row.lossNats ?? NaN, gradNorm: row.gradNorm ?? NaN })),
     /** The work after a checkpoint that a resumed run does again. */
     removeAfter: (runId: number, step: number) => void removeAfter.run(runId, step),
     copy: (fromRun: number, toRun: number) => void copy.run(toRun, fromRun),

@@ -181,7 +181,13 @@ export const dirParams = z.object({ dir: path });
 export const pathParams = z.object({ path });
 export const idParams = z.object({ id });
 export const followRunParams = z.object({ id, afterStep: z.int().min(0).default(0) });
-export const pointsParams = z.object({ id, afterStep: z.int().min(0).default(0), limit: count(1_000_000).default(100_000) });
+export const pointsParams = z.object({
+  id,
+  afterStep: z.int().min(0).default(0),
+  limit: count(1_000_000).default(100_000),
+  /** Thin the points evenly to about this many, for a small curve; null: every point. */
+  most: count(1_000_000).nullable().default(null),
+});
 export const listParams = z.object({ limit: count(10_000).default(500) }).prefault({});
 export const answersParams = z.object({
   id,

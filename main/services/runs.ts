@@ -164,9 +164,10 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
 
     show: (id: number): RunDetail => runDetail(store, mustFind(id)),
 
-    points({ id, afterStep, limit }: { id: number; afterStep: number; limit: number }): TrainPoint[] {
-      mustFind(id);
-      return store.runPoints.after(id, afterStep, limit);
+    points({ id, afterStep, limit, most = null }: { id: number; afterStep: number; limit: number; most?: number | null }): TrainPoint[] {
+      const { lastStep } = mustFind(id);
+      const every = most === null ? 1 : Math.max(1, Math.ceil((lastStep - afterStep) / most));
+      return store.runPoints.after(id, afterStep, limit, every);
     },
 
     follow(params: { id: number; afterStep: number }, signal?: AbortSignal) {

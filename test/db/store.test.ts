@@ -90,6 +90,12 @@ test("points after a checkpoint are taken back when a run resumes from it", () =
   expect(store.runPoints.after(id, 0, 10).map((row) => row.step)).toEqual([1, 2]);
 });
 
+test("points can be thinned to every so many steps", () => {
+  const id = addRun();
+  store.runPoints.putAll(id, [1, 2, 3, 4, 5, 6, 7].map((step) => point(step)));
+  expect(store.runPoints.after(id, 0, 10, 3).map((row) => row.step)).toEqual([3, 6]);
+});
+
 test("flips are the questions that the tuned model lost or gained", () => {
   const probe = store.probes.insert({ runId: null, key: "k", style: "knowledge", config: {}, owner: "me", createdMs: 1 });
   const answer = (index: number, subject: "base" | "tuned", isExact: boolean) => ({
