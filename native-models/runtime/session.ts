@@ -30,9 +30,15 @@ export interface SessionOptions {
   keepsMemory?: boolean;
 }
 
+export interface RunOptions {
+  /** Outputs to be written to given arrays instead of new ones. */
+  into?: Readonly<Record<string, TensorData>>;
+  /** Outputs wanted; default all. */
+  only?: readonly string[];
+}
+
 export interface Session {
-  /** Runs the program. `into` names outputs to be written to given arrays instead of new ones. */
-  run(feeds: Readonly<Record<string, TensorData>>, into?: Readonly<Record<string, TensorData>>): Promise<Record<string, TensorData>>;
+  run(feeds: Readonly<Record<string, TensorData>>, options?: RunOptions): Promise<Record<string, TensorData>>;
   /** Ends the runtime's profile, if one was asked for. */
   endProfile(): void;
   release(): Promise<void>;
@@ -57,10 +63,10 @@ export async function openSession(program: OnnxProgram, options: SessionOptions 
       },
     },
   });
-  const wanted = program.outputs.map(({ name }) => name);
+  const all = program.outputs.map(({ name }) => name);
 
   return {
-    async run(feeds, into = {}) {
+    async run(feeds, { into = {}, only: wanted = all } = {}) {
       const inputs: Record<string, ort.Tensor> = {};
       for (const { name } of program.inputs) {
         const fed = feeds[name];

@@ -61,7 +61,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
       for (const rows of microBatches) {
         if (rows.every((row) => countTargets(row) === 0)) continue; // contributes nothing to the window's loss
         const fed = trainFeeds(rows, trainedTokens, rep);
-        const outputs = await gradientSession.run({ ...fed.feeds, ...parameterFeeds, ...fixedFeeds }, isFirst ? intoWindow : intoMicroBatch);
+        const outputs = await gradientSession.run({ ...fed.feeds, ...parameterFeeds, ...fixedFeeds }, { into: isFirst ? intoWindow : intoMicroBatch });
         lossNats += outputs.loss.data[0] as number;
         tokens += fed.tokens;
         if (!isFirst) addInto(window, microBatch);

@@ -1,0 +1,55 @@
+// Several adapters side by side along the rank: A [R,in] and B [out,R] of all of them, R the sum of their ranks. A token's
+// weighing of the R directions chooses its adapter, or none. Scales are folded into B.
+
+import type { LoadedModule, PeftAdapter } from "../adapter/peft.ts";
+import type { ModelConfig } from "../checkpoint/types.ts";
+import { modulesOf } from "../programs/names.ts";
+import { f32, type TensorData } from "../runtime/session.ts";
+
+export interface AdapterFeeds {
+  feeds: Record<string, TensorData>;
+  /** R. */
+  totalRank: number;
+  /** Directions [start, end) of each adapter. */
+  spans: readonly { start: number; end: number }[];
+}
+
+export function adapterFeeds(config: ModelConfig, adapters: readonly PeftAdapter[]): AdapterFeeds {
+  const spans: { start: number; end: number }[] = [];
+  let totalRank = 0;
+  for (const adapter of adapters) {
+    const widest = Math.max(...adapter.ranks);
+    spans.push({ start: totalRank, end: totalRank + widest });
+    totalRank += widest;
+  }
+  const tables = adapters.map((adapter) => new Map(adapter.modules.map((module) => [module.name, module])));
+  const feeds: Record<string, TensorData> = {};
+  for (const { name, out, in: size } of modulesOf(config)) {
+    const a = new Float32Array(totalRank * size);
+    const b = new Float32Array(out * totalRank);
+    tables.forEach((table, i) => {
+      const module = table.get(name);
+      if (module) placeModule(module, spans[i].start, totalRank, a, b);
+    });
+    feeds[`${name}.A`] = f32(a, totalRank, size);
+    feeds[`${name}.B`] = f32(b, out, totalRank);
+  }
+  return { feeds, totalRank, spans };
+}
+
+function placeModule(module: LoadedModule, start: number, totalRank: number, a: Float32Array, b: Float32Array): void {
+  a.set(module.a, start * module.in);
+  for (let row = 0; row < module.out; row++) {
+    for (let r = 0; r < module.rank; r++) b[row * totalRank + start + r] = module.b[row * module.rank + r] * module.scale;
+  }
+}
+
+/** Weighing [N,R] of tokens: `adapterOf(token)` is an index into the adapters, or null for the base. */
+export function weighTokens(tokens: number, { totalRank, spans }: AdapterFeeds, adapterOf: (token: number) => number | null): TensorData {
+  const weights = new Float32Array(tokens * totalRank);
+  for (let token = 0; token < tokens; token++) {
+    const adapter = adapterOf(token);
+    if (adapter !== null) weights.fill(1, token * totalRank + spans[adapter].start, token * totalRank + spans[adapter].end);
+  }
+  return f32(weights, tokens, totalRank);
+}

@@ -1,0 +1,62 @@
+// Calibration of a range of layers: hidden states in, hidden states out, and the Gram matrix of each projection input
+// added to what came before, in float64 (the spectrum spans ten orders of magnitude).
+// A model that does not fit is calibrated range by range; a model that does is one range.
+
+import type { Checkpoint } from "../checkpoint/types.ts";
+import { GraphBuilder } from "../graph/builder.ts";
+import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
+import { optimize } from "../graph/passes/optimize.ts";
+import type { LayerInput } from "../nullspace/types.ts";
+import { noAdapters } from "./adapters.ts";
+import { attendWithin, declareDecoderInputs, decoderLayers, embed } from "./decoder.ts";
+
+export interface GramTensor {
+  layer: number;
+  input: LayerInput;
+  /** D: the matrix is [D,D]. */
+  size: number;
+  /** Name of the program's input (sum so far) and, with a prime, of its output. */
+  name: string;
+}
+
+export interface GramProgram {
+  program: OnnxProgram;
+  grams: readonly GramTensor[];
+  /** The range starts at the embedding: it is fed ids, later ranges `hidden` [N,D]. */
+  readsIds: boolean;
+}
+
+/** Layers `first`..`end−1`; `maxLength` tokens a row at most. The last range gives no hidden states. */
+export function buildGramProgram(checkpoint: Checkpoint, { first, end, maxLength }: { first: number; end: number; maxLength: number }): GramProgram {
+  const g = new GraphBuilder();
+  const { config } = checkpoint;
+  const { ids, map, positions } = declareDecoderInputs(g);
+  const rep = config.heads / config.kvHeads;
+  const mask = g.input("mask", "float32", [rep === 1 ? "T" : `${rep}*T`, "T"]);
+  const readsIds = first === 0;
+  const x = readsIds ? embed(g, checkpoint, ids) : g.input("hidden", "float32", ["N", config.hidden]);
+  const grams: GramTensor[] = [];
+
+  const hidden = decoderLayers(
+    {
+      g,
+      checkpoint,
+      inputs: { map, positions },
+      maxLength,
+      project: noAdapters(g),
+      attend: attendWithin(g, mask),
+      tap(layer, input, value) {
+        const size = value.shape[1] as number;
+        const name = `gram.${layer}.${input}`;
+        const wide = g.cast(value, "float64");
+        g.output(`${name}'`, g.gemm(wide, wide, { transposeA: true, plus: g.input(name, "float64", [size, size]) }));
+        grams.push({ layer, input, size, name });
+      },
+    },
+    x,
+    first,
+    end,
+  );
+  if (end < config.layers) g.output("hidden'", hidden);
+  return { program: emitOnnx(optimize(g.graph())), grams, readsIds };
+}
