@@ -25,6 +25,7 @@ export interface DownloadOptions {
 
 interface RemoteFile {
   name: string;
+  /** Address in the commit that the hub named. */
   url: string;
   sizeBytes: number;
   etag: string;
@@ -47,17 +48,18 @@ export async function downloadFiles(source: HubSource, staging: string, options:
 async function describeFiles(source: HubSource, options: DownloadOptions): Promise<RemoteFile[]> {
   let revision = "main";
   const remote: RemoteFile[] = [];
+  const addressOf = (name: string): string => `${source.endpoint.replace(/\/+$/, "")}/${source.repository}/resolve/${revision}/${name}`;
   for (const name of source.files) {
-    const url = `${source.endpoint.replace(/\/+$/, "")}/${source.repository}/resolve/${revision}/${name}`;
+    const url = addressOf(name);
     const answer = await request(url, { method: "HEAD", redirect: "manual" }, options);
     const isThere = answer.ok || (answer.status >= 300 && answer.status < 400);
     if (!isThere) throw new Error(`${url} answers ${answer.status}`);
     const sizeBytes = Number(answer.headers.get("x-linked-size") ?? answer.headers.get("content-length"));
     if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw new Error(`${url} does not say its size`);
     const etag = (answer.headers.get("x-linked-etag") ?? answer.headers.get("etag") ?? "").replace(/^W\//, "").replaceAll('"', "");
-    remote.push({ name, url, sizeBytes, etag });
     const commit = answer.headers.get("x-repo-commit");
     if (commit !== null && /^[0-9a-f]{40}$/.test(commit)) revision = commit;
+    remote.push({ name, url: addressOf(name), sizeBytes, etag });
   }
   return remote;
 }
