@@ -1,0 +1,119 @@
+// The contract on the services. Every call passes the same two borders: errors become the contract's USER or BUG, and a
+// stream is one too. Transports carry bytes and nothing else.
+
+import { createRouterClient, implement, ORPCError, ValidationError } from "@orpc/server";
+import { randomUUID } from "node:crypto";
+import { UserError } from "../../native-models/errors.ts";
+import type { Services } from "../services/app.ts";
+import { JobCancelled, JobFailure } from "../services/job-failure.ts";
+import { contract, type Client } from "./contract.ts";
+
+export interface RouterDeps {
+  services: Services;
+  /** Bugs, with the id that the caller was given. */
+  log: (text: string) => void;
+}
+
+export type Router = ReturnType<typeof makeRouter>;
+
+export function makeRouter({ services, log }: RouterDeps) {
+  const toRpcError = (error: unknown): ORPCError<string, unknown> => asRpcError(error, log);
+
+  const os = implement(contract).use(async ({ next, path }) => {
+    try {
+      return await next();
+    } catch (error) {
+      throw toRpcError(withPath(error, path));
+    }
+  });
+
+  async function* stream<T>(events: AsyncGenerator<T>): AsyncGenerator<T, void, void> {
+    try {
+      yield* events;
+    } catch (error) {
+      throw toRpcError(error);
+    }
+  }
+
+  const { models, data, runs, stages, probe, ask, files, settings, system } = services;
+  return os.router({
+    models: {
+      scan: os.models.scan.handler(({ input }) => models.scan(input.dir)),
+      list: os.models.list.handler(() => models.list()),
+      addFolder: os.models.addFolder.handler(({ input }) => models.addFolder(input.path)),
+      removeFolder: os.models.removeFolder.handler(({ input }) => models.removeFolder(input.id)),
+      follow: os.models.follow.handler(({ signal }) => stream(models.follow(signal))),
+    },
+    data: {
+      previewQuestions: os.data.previewQuestions.handler(({ input, signal }) => data.previewQuestions(input, signal)),
+      previewRows: os.data.previewRows.handler(({ input, signal }) => data.previewRows(input, signal)),
+    },
+    runs: {
+      start: os.runs.start.handler(({ input }) => runs.start(input)),
+      list: os.runs.list.handler(({ input }) => runs.list(input.limit)),
+      followList: os.runs.followList.handler(({ input, signal }) => stream(runs.followList(input.limit, signal))),
+      show: os.runs.show.handler(({ input }) => runs.show(input.id)),
+      points: os.runs.points.handler(({ input }) => runs.points(input)),
+      follow: os.runs.follow.handler(({ input, signal }) => stream(runs.follow(input, signal))),
+      cancel: os.runs.cancel.handler(({ input }) => runs.cancel(input.id)),
+      resume: os.runs.resume.handler(({ input }) => runs.resume(input.id)),
+      delete: os.runs.delete.handler(({ input }) => runs.delete(input.id)),
+    },
+    stages: {
+      calibrate: os.stages.calibrate.handler(({ input, signal }) => stream(stages.calibrate(input, signal))),
+      init: os.stages.init.handler(({ input, signal }) => stream(stages.init(input, signal))),
+      train: os.stages.train.handler(({ input }) => stages.train(input)),
+    },
+    probe: {
+      start: os.probe.start.handler(({ input }) => probe.start(input)),
+      list: os.probe.list.handler(({ input }) => probe.list(input.limit)),
+      follow: os.probe.follow.handler(({ input, signal }) => stream(probe.follow(input.id, signal))),
+      answers: os.probe.answers.handler(({ input }) => probe.answers(input)),
+      cancel: os.probe.cancel.handler(({ input }) => probe.cancel(input.id)),
+    },
+    ask: {
+      start: os.ask.start.handler(({ input, signal }) => stream(ask.start(input, signal))),
+      saved: os.ask.saved.handler(({ input }) => ask.saved(input.limit)),
+      forget: os.ask.forget.handler(({ input }) => ask.forget(input.id)),
+    },
+    files: { list: os.files.list.handler(({ input }) => files.list(input.dir)) },
+    settings: {
+      get: os.settings.get.handler(() => settings.get()),
+      set: os.settings.set.handler(({ input }) => settings.set(input)),
+    },
+    system: { info: os.system.info.handler(() => system.info()) },
+  });
+}
+
+/** The same calls within this process, for the command line and tests. */
+export function localClient(router: Router): Client {
+  return createRouterClient(router, {});
+}
+
+/** Params that the schema refuses: the field and what is wrong with it, as a user error. */
+function withPath(error: unknown, path: readonly string[]): unknown {
+  if (!(error instanceof ORPCError) || error.code !== "BAD_REQUEST" || !(error.cause instanceof ValidationError)) return error;
+  const [issue] = error.cause.issues;
+  if (issue === undefined) return error;
+  const field = (issue.path ?? []).map((key) => String(typeof key === "object" ? key.key : key)).join(".");
+  return new UserError({
+    what: `${issue.message}.`.replace(/\.\.$/, "."),
+    where: `${path.join(".")}${field === "" ? "" : `: ${field}`}`,
+    fix: field === "" ? "Check the parameters." : `Give another value for ${field}.`,
+  });
+}
+
+function asRpcError(error: unknown, log: (text: string) => void): ORPCError<string, unknown> {
+  if (error instanceof ORPCError) return error;
+  if (error instanceof UserError) return new ORPCError("USER", { status: 422, message: error.what, data: error.parts });
+  if (error instanceof JobFailure && !error.parts.isBug) {
+    const { what, where, fix } = error.parts;
+    return new ORPCError("USER", { status: 422, message: what, data: { what, where, fix } });
+  }
+  if (error instanceof JobCancelled || (error instanceof Error && error.name === "AbortError")) {
+    return new ORPCError("CLIENT_CLOSED_REQUEST", { status: 499, message: "Cancelled" });
+  }
+  const bugId = randomUUID().slice(0, 8);
+  log(`bug ${bugId}: ${error instanceof Error ? error.stack : String(error)}\n`);
+  return new ORPCError("BUG", { status: 500, message: error instanceof Error ? error.message : String(error), data: { bugId } });
+}
