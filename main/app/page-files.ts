@@ -3,7 +3,8 @@
 
 import { readFile, realpath } from "node:fs/promises";
 import { extname, join, sep } from "node:path";
-import { contentSecurityPolicy, pageOrigin } from "./security.ts";
+import { securityHeaders } from "../rpc/pages.ts";
+import { isOwnPage } from "./security.ts";
 
 const contentTypes: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
@@ -20,20 +21,14 @@ export async function pageResponse(url: string, folder: string): Promise<Respons
   const path = await pagePath(url, folder);
   const contentType = path === null ? undefined : contentTypes[extname(path)];
   if (path === null || contentType === undefined) return new Response("Not found", { status: 404 });
-  const headers = {
-    "Content-Type": contentType,
-    "Content-Security-Policy": contentSecurityPolicy,
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Opener-Policy": "same-origin",
-  };
+  const headers = { ...securityHeaders, "Content-Type": contentType };
   return new Response(new Uint8Array(await readFile(path)), { headers });
 }
 
 async function pagePath(url: string, folder: string): Promise<string | null> {
-  const parsed = URL.parse(url);
-  if (parsed === null || `${parsed.protocol}//${parsed.host}` !== pageOrigin) return null;
+  if (!isOwnPage(url)) return null;
   try {
-    const asked = decodeURIComponent(parsed.pathname);
+    const asked = decodeURIComponent(new URL(url).pathname);
     const root = await realpath(folder);
     const path = await realpath(join(root, asked === "/" ? "index.html" : asked));
     return path.startsWith(root + sep) ? path : null;

@@ -6,18 +6,6 @@ import type { Session, WebContents, WebPreferences } from "electron";
 export const pageScheme = "app";
 export const pageOrigin = `${pageScheme}://nullspace`;
 
-export const contentSecurityPolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data: blob:",
-  "font-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
-
 export function pagePreferences(preload: string): WebPreferences {
   return {
     preload,
