@@ -9,12 +9,13 @@
 // the few emptiest directions from drowning the others and hardly slows the iteration. Massive-activation channels need
 // no scaling: Cholesky's rounding follows the scale of each row and column. Energies are taken from G itself at the end.
 
+import { seededRandom } from "../data/random.ts";
 import { UserError } from "../errors.ts";
 import { dominantSubspace, type DominantSubspace } from "./dominant-subspace.ts";
 import { factorize, type Factor } from "./factor.ts";
 import { firstColumns, matrix, product, type DenseKernels, type Matrix } from "./kernels.ts";
 import { orthonormalColumns } from "./orthonormal.ts";
-import { fillNormal, uniformNumbers } from "./random.ts";
+import { fillNormal } from "./random.ts";
 import { symmetricEigen } from "./symmetric-eigen.ts";
 import type { Gram, NullBasis } from "./types.ts";
 
@@ -126,7 +127,7 @@ function excess({ values, residuals }: DominantSubspace, wanted: number): number
 
 async function anyDirections(size: number, width: number, options: BasisOptions): Promise<Matrix> {
   const block = matrix(size, width);
-  fillNormal(block.values, uniformNumbers(options.seed));
+  fillNormal(block.values, seededRandom(options.seed));
   return orthonormalColumns(block, options.kernels, options.seed);
 }
 

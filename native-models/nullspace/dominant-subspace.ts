@@ -7,9 +7,10 @@
 // and Ritz sort it out. Eigenvalues of Gram matrices lie close together (neighbours 0.2 % apart are usual), so plain
 // power steps would need several times as many applications.
 
+import { seededRandom } from "../data/random.ts";
 import { matrix, product, type DenseKernels, type Matrix } from "./kernels.ts";
 import { orthonormalColumns } from "./orthonormal.ts";
-import { fillNormal, uniformNumbers } from "./random.ts";
+import { fillNormal } from "./random.ts";
 import { symmetricEigen } from "./symmetric-eigen.ts";
 
 export interface DominantOptions {
@@ -54,6 +55,7 @@ export async function dominantSubspace(apply: BlockOperator, size: number, optio
     const image = await apply(vectors);
     applications += 1;
     const ritz = await rayleighRitz(vectors, image, kernels);
+    if (!(ritz.values[0]! > 0)) throw new Error(`dominantSubspace: the largest value is ${ritz.values[0]}, so the operator is not positive`);
     const sum = sumOfReciprocals(ritz.values, wanted);
     const isSettled = worstAngle(ritz, wanted) <= options.angleTolerance || Math.abs(settledSum - sum) <= options.settleTolerance * Math.abs(sum);
     settledSum = sum;
@@ -75,7 +77,7 @@ interface Ritz {
 
 function startBlock(size: number, options: DominantOptions): Matrix {
   const block = matrix(size, options.width);
-  fillNormal(block.values, uniformNumbers(options.seed));
+  fillNormal(block.values, seededRandom(options.seed));
   const start = options.start;
   if (start) for (let i = 0; i < size; i++) block.values.set(start.values.subarray(i * start.cols, (i + 1) * start.cols), i * options.width);
   return block;

@@ -6,8 +6,7 @@
 // the very solve that the factor is for. A block row is stored as M_k = [−L_kk⁻¹·L_k,0:k , L_kk⁻¹], so that forward
 // substitution is "rows k ← M_k · rows 0..k", one product on contiguous memory, and backward substitution its transpose.
 
-import { matrix, product, rowsOf, type DenseKernels, type Matrix } from "./kernels.ts";
-import { transposed } from "./kernels.ts";
+import { matrix, product, rowsOf, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
 
 const blockRows = 128; // measured at D = 576 to 4096: 96 to 192 are within 10 %; wider blocks leave more to scalar code
 

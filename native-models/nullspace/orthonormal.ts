@@ -3,9 +3,10 @@
 // cost no precision. Where the columns are too nearly dependent for that, Gram–Schmidt with a second pass takes over and
 // puts a fresh seeded direction in the place of every column that has nothing new to add.
 
+import { seededRandom } from "../data/random.ts";
 import { choleskyInPlace, invertLower } from "./factor.ts";
 import { product, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
-import { fillNormal, uniformNumbers } from "./random.ts";
+import { fillNormal } from "./random.ts";
 
 /** Columns of `block` [D,P] made orthonormal (to about 1e-15·√D). Needs P ≤ D. Returns a new matrix. */
 export async function orthonormalColumns(block: Matrix, kernels: DenseKernels, seed: number): Promise<Matrix> {
@@ -36,7 +37,7 @@ async function choleskyRound(block: Matrix, kernels: DenseKernels, leastPivot: n
 function gramSchmidt(block: Matrix, seed: number): Matrix {
   const { rows: size, cols: count } = block;
   const columns = transposed(block);
-  const uniform = uniformNumbers(seed, 0x5eed);
+  const random = seededRandom(seed, 1);
   for (let j = 0; j < count; j++) {
     const column = columns.values.subarray(j * size, (j + 1) * size);
     normalize(column);
@@ -47,7 +48,7 @@ function gramSchmidt(block: Matrix, seed: number): Matrix {
       normalize(column);
       if (kept > 1e-10) break; // less is rounding: the column lay in the span of those before it
       if (tries === 20) throw new Error(`orthonormalColumns: no direction left for column ${j} of ${count} in ${size}`);
-      fillNormal(column, uniform);
+      fillNormal(column, random);
       normalize(column);
     }
   }
