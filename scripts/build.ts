@@ -18,17 +18,17 @@ const isExternal = (id: string): boolean => !id.startsWith(".") && !id.startsWit
 const common: InlineConfig = { root: repoRoot, configFile: false, publicDir: false, logLevel: "warn" };
 
 /** All modules of the main process, the engine process and the command line. */
-export async function buildMain(): Promise<void> {
+export async function buildMain(outDir: string = dist): Promise<void> {
   const sources = globSync(["main/**/*.ts", "native-models/**/*.ts"], { cwd: repoRoot }).filter(
     (file) => !file.endsWith("preload.ts") && !file.endsWith(".d.ts"),
   );
-  for (const folder of ["main", "native-models"]) rmSync(join(dist, folder), { recursive: true, force: true });
+  for (const folder of ["main", "native-models"]) rmSync(join(outDir, folder), { recursive: true, force: true });
   await build({
     ...common,
     build: {
       ssr: true,
       target: "node24",
-      outDir: dist,
+      outDir,
       emptyOutDir: false,
       minify: false,
       rolldownOptions: {
@@ -41,12 +41,12 @@ export async function buildMain(): Promise<void> {
   });
 }
 
-export async function buildPreload(): Promise<void> {
+export async function buildPreload(outDir: string = dist): Promise<void> {
   await build({
     ...common,
     build: {
       ssr: true,
-      outDir: join(dist, "main/app"),
+      outDir: join(outDir, "main/app"),
       emptyOutDir: false,
       minify: false,
       rolldownOptions: {

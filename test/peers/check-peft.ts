@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { readPeftAdapter, type PeftAdapter } from "../../native-models/adapter/read-peft.ts";
+import { adapterFeeds } from "../../native-models/answering/adapter-feeds.ts";
 import { createAnswerer } from "../../native-models/answering/answerer.ts";
 import { openCheckpoint } from "../../native-models/checkpoint/checkpoint.ts";
 import { openSafetensors } from "../../native-models/checkpoint/safetensors.ts";
@@ -71,12 +72,13 @@ async function main(): Promise<number> {
 
 /** Our logits from the middle of each row to its end: prefill up to there, then one forced token after the other. */
 async function forcedLogits(checkpoint: Checkpoint, adapters: PeftAdapter[], rows: number[][]): Promise<Map<number, Float32Array>[]> {
-  const answerer = await createAnswerer({ checkpoint, adapters, maxLength: Math.max(...rows.map((ids) => ids.length)) + 1 });
+  const answerer = await createAnswerer({ checkpoint, maxLength: Math.max(...rows.map((ids) => ids.length)) + 1 });
+  const options = adapters.length > 0 ? { adapters: adapterFeeds(checkpoint.config, adapters) } : {};
   const found: Map<number, Float32Array>[] = [];
   for (const ids of rows) {
     const known = Math.ceil(ids.length / 2);
     const logitsAt = new Map<number, Float32Array>();
-    const begun = await answerer.begin([{ ids: ids.slice(0, known), adapter: adapters.length > 0 ? 0 : null }]);
+    const begun = await answerer.begin([{ ids: ids.slice(0, known), adapter: adapters.length > 0 ? 0 : null }], options);
     await begun.generate({
       maxNewTokens: ids.length - known + 1,
       eosIds: [],
