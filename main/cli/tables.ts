@@ -1,0 +1,37 @@
+// Text for people: tables, bytes, times, scores.
+
+import type { ProbeSummary, RunSummary } from "../rpc/contract.ts";
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
+  const line = (cells: readonly string[]) => cells.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd();
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
+}
+
+export function bytes(value: number | null): string {
+  if (value === null) return "";
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, value < 1 ? 0 : Math.floor(Math.log10(value) / 3));
+  return `${(value / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+}
+
+export function time(ms: number | null): string {
+  return ms === null ? "" : new Date(ms).toISOString().slice(0, 16).replace("T", " ");
+}
+
+export function runLine(run: RunSummary): string[] {
+  const loss = run.lastLossNats === null ? "" : run.lastLossNats.toFixed(3);
+  return [String(run.id), run.isCancelling ? "stopping" : run.status, run.stage ?? "", String(run.lastStep), loss, time(run.createdMs), run.name];
+}
+
+export const runHead = ["id", "status", "stage", "step", "loss", "created (UTC)", "name"];
+
+/** Scores of a probe, base beside tuned, and the questions that changed. */
+export function probeText(probe: ProbeSummary): string {
+  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+  const rows = ([["base", probe.base], ["tuned", probe.tuned]] as const).flatMap(([name, score]) =>
+    score === null ? [] : [[name, percent(score.exactMatch), percent(score.contains), score.logLikelihoodNats.toFixed(3), String(score.questions)]],
+  );
+  const text = table(["model", "exact match", "contains", "log-likelihood (nats/token)", "questions"], rows);
+  return probe.tuned === null ? text : `${text}\nLost ${probe.lost} and gained ${probe.gained} questions against the base.`;
+}
