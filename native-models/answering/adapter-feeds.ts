@@ -8,7 +8,7 @@ import { f32, type TensorData } from "../runtime/session.ts";
 
 export interface AdapterFeeds {
   feeds: Record<string, TensorData>;
-  /** R. */
+  /** R, at least 1: without adapters one direction of zeros stands in. */
   totalRank: number;
   /** Directions [start, end) of each adapter. */
   spans: readonly { start: number; end: number }[];
@@ -22,6 +22,7 @@ export function adapterFeeds(config: ModelConfig, adapters: readonly PeftAdapter
     spans.push({ start: totalRank, end: totalRank + widest });
     totalRank += widest;
   }
+  totalRank = Math.max(1, totalRank);
   const tables = adapters.map((adapter) => new Map(adapter.modules.map((module) => [module.name, module])));
   const feeds: Record<string, TensorData> = {};
   for (const { name, out, in: size } of modulesOf(config)) {

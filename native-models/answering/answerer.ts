@@ -3,23 +3,21 @@
 // A prefix that all prompts share (few-shot examples) is computed once for the base and once for each adapter.
 
 import { setImmediate as yieldToMessages } from "node:timers/promises";
-import type { PeftAdapter } from "../adapter/peft.ts";
 import type { Checkpoint } from "../checkpoint/types.ts";
 import { buildAnswerProgram } from "../programs/answer-program.ts";
 import { masked, packRows } from "../programs/packed-rows.ts";
 import { f32, i64, openSession, type SessionOptions, type TensorData } from "../runtime/session.ts";
-import { adapterFeeds, weighTokens } from "./adapter-feeds.ts";
+import { adapterFeeds, weighTokens, type AdapterFeeds } from "./adapter-feeds.ts";
 import { cacheNames, emptyCache, pastFeeds, pickRows, type Cache } from "./cache.ts";
 
 export interface AnswererOptions {
   checkpoint: Checkpoint;
-  adapters: readonly PeftAdapter[];
   /** Longest row, prompt and answer together. */
   maxLength: number;
   session?: Omit<SessionOptions, "weightsFolder">;
 }
 
-/** Tokens to continue, and with which adapter (null: the base). */
+/** Tokens to continue, and with which of the adapters of `begin` (null: the base). */
 export interface Row {
   ids: readonly number[];
   adapter: number | null;
@@ -27,6 +25,7 @@ export interface Row {
 
 /** Places in a batch's cache: what each row may see. */
 interface Batch {
+  adapters: AdapterFeeds;
   cache: Cache;
   rows: BatchRow[];
 }
@@ -67,7 +66,7 @@ export interface Answerer {
   readonly checkpoint: Checkpoint;
   readonly maxLength: number;
   /** Takes in the rows once; generate and score then work on from there. Rows are computed together. */
-  begin(rows: readonly Row[], signal?: AbortSignal): Promise<Begun>;
+  begin(rows: readonly Row[], options?: { adapters?: AdapterFeeds; signal?: AbortSignal }): Promise<Begun>;
   release(): Promise<void>;
 }
 
@@ -81,11 +80,12 @@ export interface Begun {
 /** Most positions whose logits are held at once in scoring. */
 const positionsAtOnce = 256;
 
-export async function createAnswerer({ checkpoint, adapters, maxLength, session: sessionOptions }: AnswererOptions): Promise<Answerer> {
+/** One session answers for the base and for any adapters: those are fed with each run, so a new one needs no new session. */
+export async function createAnswerer({ checkpoint, maxLength, session: sessionOptions }: AnswererOptions): Promise<Answerer> {
   const { config } = checkpoint;
-  const program = buildAnswerProgram(checkpoint, { maxLength, hasAdapters: adapters.length > 0 });
+  const program = buildAnswerProgram(checkpoint, { maxLength, hasAdapters: true });
   const session = await openSession(program, { ...sessionOptions, weightsFolder: checkpoint.folder });
-  const loaded = adapters.length > 0 ? adapterFeeds(config, adapters) : null;
+  const none = adapterFeeds(config, []);
   const cached = cacheNames(config);
   const rep = config.heads / config.kvHeads;
 
@@ -95,12 +95,12 @@ export async function createAnswerer({ checkpoint, adapters, maxLength, session:
     const rowOfToken = news.flatMap((ids, row) => ids.map(() => row));
     const places = wanted === "last" ? news.map((ids, row) => packed.starts[row] + ids.length - 1) : wanted.places;
     const targets = wanted === "last" ? places.map(() => 0) : wanted.targets;
-    const weighing = loaded ? { ...loaded.feeds, "adapter.weights": weighTokens(packed.tokens, loaded, (token) => batch.rows[rowOfToken[token]].adapter) } : {};
     return session.run(
       {
         ...packed.feeds,
         ...pastFeeds(batch.cache),
-        ...weighing,
+        ...batch.adapters.feeds,
+        "adapter.weights": weighTokens(packed.tokens, batch.adapters, (token) => batch.rows[rowOfToken[token]].adapter),
         mask: visibility(batch, news, packed.longest, rep),
         picked: i64(places, places.length),
         targets: i64(targets, targets.length),
@@ -114,6 +114,7 @@ export async function createAnswerer({ checkpoint, adapters, maxLength, session:
     const longest = Math.max(...news.map((ids) => ids.length));
     const tensors = Object.fromEntries(cached.map((name) => [name, outputs[name]]));
     return {
+      adapters: batch.adapters,
       cache: { rows: batch.rows.length, places: batch.cache.places + longest, tensors },
       rows: batch.rows.map((row, i) => ({
         ...row,
@@ -124,10 +125,11 @@ export async function createAnswerer({ checkpoint, adapters, maxLength, session:
   }
 
   /** The prefix of all rows, in a cache row for each adapter in use. */
-  async function beginWithPrefix(rows: readonly Row[]): Promise<{ batch: Batch; rest: number[][] }> {
+  async function beginWithPrefix(rows: readonly Row[], adapters: AdapterFeeds): Promise<{ batch: Batch; rest: number[][] }> {
     const shared = rows.length > 1 ? commonPrefix(rows.map(({ ids }) => ids)) : 0;
     const inUse = [...new Set(rows.map(({ adapter }) => adapter))];
     const start = (list: readonly (number | null)[]): Batch => ({
+      adapters,
       cache: emptyCache(config, list.length),
       rows: list.map((adapter) => ({ adapter, length: 0, isHeld: [] })),
     });
@@ -139,7 +141,7 @@ export async function createAnswerer({ checkpoint, adapters, maxLength, session:
     const news = inUse.map(() => prefix);
     const grownSeeds = grown(seeds, news, await advance(seeds, news, "last", cached));
     const cache = pickRows(rows.map(({ adapter }) => ({ cache: grownSeeds.cache, row: inUse.indexOf(adapter) })));
-    return { batch: { cache, rows: rows.map(({ adapter }) => ({ ...grownSeeds.rows[0], adapter })) }, rest };
+    return { batch: { adapters, cache, rows: rows.map(({ adapter }) => ({ ...grownSeeds.rows[0], adapter })) }, rest };
   }
 
   async function score(batch: Batch, firstLogLikelihood: (row: number, id: number) => { value: number; best: number }, continuations: readonly (readonly number[])[]): Promise<Continuation[]> {
@@ -150,7 +152,7 @@ export async function createAnswerer({ checkpoint, adapters, maxLength, session:
     // Token t of a continuation predicts token t+1; the last one predicts nothing.
     const news = continuations.map((ids) => ids.slice(0, -1));
     for (const rows of chunksOf(news, positionsAtOnce)) {
-      const chunk: Batch = { cache: pickRows(rows.map((row) => ({ cache: batch.cache, row }))), rows: rows.map((row) => batch.rows[row]) };
+      const chunk: Batch = { adapters: batch.adapters, cache: pickRows(rows.map((row) => ({ cache: batch.cache, row }))), rows: rows.map((row) => batch.rows[row]) };
       const parts = rows.map((row) => news[row]);
       const order = rows.flatMap((row) => news[row].map((_, t) => ({ row, target: continuations[row][t + 1] })));
       const places = { places: order.map((_, i) => i), targets: order.map(({ target }) => target) };
@@ -190,7 +192,7 @@ export async function createAnswerer({ checkpoint, adapters, maxLength, session:
       if (next.length === 0) return results;
       signal?.throwIfAborted();
       if (next.length < active.length) {
-        batch = { cache: pickRows(next.map(({ at }) => ({ cache: batch.cache, row: at }))), rows: next.map(({ at }) => batch.rows[at]) };
+        batch = { adapters: batch.adapters, cache: pickRows(next.map(({ at }) => ({ cache: batch.cache, row: at }))), rows: next.map(({ at }) => batch.rows[at]) };
         active = next.map(({ at }) => active[at]);
       }
       const news = next.map(({ id }) => [id]);
@@ -206,9 +208,9 @@ export async function createAnswerer({ checkpoint, adapters, maxLength, session:
   return {
     checkpoint,
     maxLength,
-    async begin(rows, signal) {
+    async begin(rows, { adapters = none, signal } = {}) {
       signal?.throwIfAborted();
-      const { batch, rest } = await beginWithPrefix(rows);
+      const { batch, rest } = await beginWithPrefix(rows, adapters);
       const outputs = await advance(batch, rest, "last", [...cached, "logits"]);
       const ready = grown(batch, rest, outputs);
       const logits = outputs.logits.data as Float32Array;

@@ -46,7 +46,7 @@ describe("SmolLM2's forward pass", () => {
   goldenTest("40 greedy tokens of each prompt equal transformers', all prompts in one batch of unequal lengths", async () => {
     const golden = openSafetensors(goldenFile("forward.safetensors"));
     const checkpoint = openCheckpoint(realModel());
-    const answerer = await createAnswerer({ checkpoint, adapters: [], maxLength: 128 });
+    const answerer = await createAnswerer({ checkpoint, maxLength: 128 });
     const begun = await answerer.begin(prompts.map((i) => ({ ids: Array.from(golden.i32(`forward.${i}.input_ids`)), adapter: null })));
     const generated = await begun.generate({ maxNewTokens: 40, eosIds: checkpoint.config.eosIds });
     prompts.forEach((i) => {

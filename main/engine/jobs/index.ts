@@ -1,0 +1,21 @@
+// What an engine process can do: a row per kind of job.
+
+import type { Emit } from "../events.ts";
+import type { JobResult, JobSpec, ResultOf } from "../jobs.ts";
+
+type Runner<J extends JobSpec> = (spec: J, emit: Emit, signal: AbortSignal) => Promise<ResultOf<J>>;
+
+/** Loaded when needed: a probe process never loads what only training needs. */
+const runners: { [K in JobSpec["kind"]]: () => Promise<Runner<Extract<JobSpec, { kind: K }>>> } = {
+  calibrate: async () => (await import("./calibrate.ts")).runCalibrate,
+  init: async () => (await import("./init.ts")).runInit,
+  train: async () => (await import("./train.ts")).runTrain,
+  probe: async () => (await import("./probe.ts")).runProbe,
+  ask: async () => (await import("./ask.ts")).runAsk,
+};
+
+/** Runs one job to its end. Throws UserError, the signal's reason when cancelled, or anything else for a bug. */
+export async function runJob(spec: JobSpec, emit: Emit, signal: AbortSignal): Promise<JobResult> {
+  const run = (await runners[spec.kind]()) as Runner<JobSpec>;
+  return run(spec, emit, signal);
+}

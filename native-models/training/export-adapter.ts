@@ -1,0 +1,37 @@
+// A trained state as plain LoRA on the untouched base (peers.md's rule: [A; A0], [B, −B0] at twice the rank; A and B − B0
+// where A stayed), written as a PEFT folder.
+
+import { combineWithStart } from "../adapter/combine-with-start.ts";
+import { writePeftAdapter, type PeftModule } from "../adapter/write-peft.ts";
+import type { ModelConfig } from "../checkpoint/types.ts";
+import type { AdapterKind } from "../programs/adapters.ts";
+import { modulesOf } from "../programs/names.ts";
+import { viewOf, type TrainState } from "./state.ts";
+
+export interface ExportOptions {
+  folder: string;
+  config: ModelConfig;
+  baseModelName: string;
+  rank: number;
+  kind: AdapterKind;
+  state: TrainState;
+  /** The start's tensors: "NAME.A", "NAME.B". */
+  start: (name: string) => Float32Array;
+  cardText: string;
+}
+
+export function exportAdapter({ folder, config, baseModelName, rank, kind, state, start, cardText }: ExportOptions): void {
+  const views = new Map(state.views.map((view) => [view.name, view]));
+  const trained = (name: string): Float32Array => {
+    const view = views.get(name);
+    return view ? (viewOf(state.parameters, view).data as Float32Array) : start(name);
+  };
+  let exportedRank = rank;
+  const modules = modulesOf(config).map(({ name, in: size, out }): PeftModule => {
+    const tuned = { rank, a: trained(`${name}.A`), b: trained(`${name}.B`) };
+    const plain = kind === "zero" ? tuned : combineWithStart(tuned, { rank, a: start(`${name}.A`), b: start(`${name}.B`) }, { isAFrozen: kind === "b" });
+    exportedRank = plain.rank;
+    return { name, in: size, out, a: plain.a, b: plain.b };
+  });
+  writePeftAdapter(folder, { baseModelName, rank: exportedRank, alpha: exportedRank, modules, layers: config.layers, cardText });
+}
