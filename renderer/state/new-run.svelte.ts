@@ -1,0 +1,134 @@
+// The form of a new run: a draft, what is wrong with it, and previews of the files it names. The draft stays while the
+// window is open; the first one begins with the settings of the last run, or with the shipped samples.
+
+import { defaults, runParams, type QuestionsPreview, type RowsPreview, type RunStartInput } from "../../main/rpc/contract.ts";
+import { issuesByField, planSteps } from "../draw/form.ts";
+import type { Connection } from "./connection.svelte.ts";
+import { Preview } from "./preview.svelte.ts";
+import type { SystemState } from "./system.svelte.ts";
+
+const previewedRows = 8;
+const previewedQuestions = 24;
+
+interface ProbeDraft {
+  isOn: boolean;
+  questions: string;
+  shots: number;
+  limit: number | null;
+}
+
+export class NewRunState {
+  draft = $state({
+    name: "",
+    model: "",
+    questions: "",
+    samples: defaults.samples as number,
+    calibrationLength: defaults.calibrationLength as number,
+    method: defaults.method as RunStartInput["method"],
+    rank: defaults.rank as number,
+    data: "",
+    template: "auto" as RunStartInput["template"],
+    duration: "epochs" as "epochs" | "steps",
+    epochs: defaults.epochs as number,
+    steps: 100,
+    batch: defaults.batch as number,
+    accumulate: defaults.accumulate as number,
+    length: defaults.length as number,
+    learningRate: defaults.learningRate as number,
+    warmupRatio: defaults.warmupRatio as number,
+    clipNorm: defaults.clipNorm as number | null,
+    weightDecay: defaults.weightDecay as number,
+    checkpointEverySteps: defaults.checkpointEverySteps as number,
+    seed: defaults.seed as number,
+    probe: { isOn: true, questions: "", shots: defaults.shots as number, limit: 100 as number | null } as ProbeDraft,
+    taskProbe: { isOn: true, questions: "", shots: 0, limit: 40 as number | null } as ProbeDraft,
+  });
+  questionsPreview = new Preview<QuestionsPreview>();
+  rowsPreview = new Preview<RowsPreview>();
+  isStarting = $state(false);
+  #isFilled = false;
+  #connection: Connection;
+  #system: SystemState;
+
+  needsCalibration = $derived(this.draft.method !== "lora");
+  input = $derived.by((): RunStartInput => {
+    const { name, probe, taskProbe, duration, steps, epochs, ...rest } = this.draft;
+    const asked = ({ isOn, ...settings }: ProbeDraft) => (isOn && settings.questions !== "" ? settings : null);
+    return {
+      ...rest,
+      name: name.trim() === "" ? null : name.trim(),
+      steps: duration === "steps" ? steps : null,
+      epochs: duration === "epochs" ? epochs : null,
+      probe: asked(probe),
+      taskProbe: asked(taskProbe),
+    };
+  });
+  /** What is wrong, by field. */
+  wrong = $derived.by((): Record<string, string> => {
+    const checked = runParams.safeParse(this.input);
+    return checked.success ? {} : issuesByField(checked.error.issues);
+  });
+  plan = $derived.by(() => {
+    const counts = this.rowsPreview.value?.counts;
+    return counts === undefined ? null : planSteps({ ...this.draft, ...this.#duration(), keptRows: counts.kept });
+  });
+
+  constructor(connection: Connection, system: SystemState) {
+    this.#connection = connection;
+    this.#system = system;
+  }
+
+  /** Fills the draft once, as soon as the machine's samples and the last settings are known. */
+  fill(): void {
+    const { info, settings } = this.#system;
+    if (this.#isFilled || info === null || settings === null) return;
+    this.#isFilled = true;
+    const { draft } = this;
+    const last = settings.lastRun;
+    if (last !== null) {
+      const { name: _, steps, epochs, probe, taskProbe, continueStopped: __, ...rest } = last;
+      Object.assign(draft, rest, { duration: steps === null ? "epochs" : "steps", steps: steps ?? draft.steps, epochs: epochs ?? draft.epochs });
+      draft.probe = { ...draft.probe, ...probe, isOn: probe !== null };
+      draft.taskProbe = { ...draft.taskProbe, ...taskProbe, isOn: taskProbe !== null };
+    }
+    draft.questions ||= this.#system.sample("calibration") ?? "";
+    draft.data ||= this.#system.sample(".train.") ?? "";
+    draft.probe.questions ||= this.#system.sample("probe") ?? "";
+    draft.taskProbe.questions ||= this.#system.sample(".test.") ?? "";
+  }
+
+  /** Inside an $effect. */
+  previewQuestions(): () => void {
+    const { questions: path, model } = this.draft;
+    const { client } = this.#connection;
+    if (path === "" || client === null) return this.questionsPreview.clear(), () => {};
+    return this.questionsPreview.load((signal) =>
+      client.data.previewQuestions({ path, model: model === "" ? null : model, limit: previewedQuestions }, { signal }),
+    );
+  }
+
+  /** Inside an $effect. */
+  previewRows(): () => void {
+    const { data: path, model, template, length } = this.draft;
+    const { client } = this.#connection;
+    if (path === "" || model === "" || client === null || !(length >= 8)) return this.rowsPreview.clear(), () => {};
+    return this.rowsPreview.load((signal) => client.data.previewRows({ path, model, template, length, limit: previewedRows }, { signal }));
+  }
+
+  /** Starts the run and gives its id. */
+  async start(): Promise<number> {
+    this.isStarting = true;
+    try {
+      const { id } = await this.#connection.calls.runs.start(this.input);
+      this.draft.name = "";
+      return id;
+    } finally {
+      this.isStarting = false;
+    }
+  }
+
+  #duration(): { steps: number | null; epochs: number | null } {
+    const { duration, steps, epochs } = this.draft;
+    return { steps: duration === "steps" ? steps : null, epochs: duration === "epochs" ? epochs : null };
+  }
+}

@@ -1,0 +1,89 @@
+// One run, live: its stages, every training point, what it had to say, and its results.
+
+import type { CheckpointView, RunDetail, RunEvent, RunNote, RunSummary, StageView, TrainPoint } from "../../main/rpc/contract.ts";
+import { joinPoints } from "../draw/series.ts";
+import type { Connection, Problem } from "./connection.svelte.ts";
+
+export class RunState {
+  readonly id: number;
+  run = $state.raw<RunSummary | null>(null);
+  stages = $state.raw<readonly StageView[]>([]);
+  points = $state.raw<readonly TrainPoint[]>([]);
+  notes = $state.raw<readonly RunNote[]>([]);
+  checkpoints = $state.raw<readonly CheckpointView[]>([]);
+  /** Settings, probes and disk use: read again whenever a stage begins or ends. */
+  detail = $state.raw<RunDetail | null>(null);
+  problem = $state.raw<Problem | null>(null);
+  /** Counts streams opened: a resumed run is followed anew. */
+  #opened = $state(0);
+  #connection: Connection;
+
+  constructor(connection: Connection, id: number) {
+    this.#connection = connection;
+    this.id = id;
+  }
+
+  /** Inside an $effect. Everything stored is replayed first and replaces what was shown, without emptying it before. */
+  follow(): () => void {
+    void this.#opened;
+    let isFirst = true;
+    let notes: RunNote[] = [];
+    const handle: { [T in RunEvent["type"]]: (event: Extract<RunEvent, { type: T }>) => void } = {
+      run: ({ run }) => {
+        this.run = run;
+        this.problem = null;
+      },
+      stages: ({ stages }) => {
+        this.stages = stages;
+        void this.#loadDetail();
+      },
+      points: ({ points }) => {
+        this.points = isFirst ? points : joinPoints(this.points, points);
+        isFirst = false;
+      },
+      rewound: ({ toStep }) => {
+        this.points = this.points.filter(({ step }) => step <= toStep);
+        this.checkpoints = this.checkpoints.filter(({ step }) => step <= toStep);
+      },
+      checkpoint: ({ checkpoint }) => {
+        this.checkpoints = [...this.checkpoints.filter(({ step }) => step !== checkpoint.step), checkpoint];
+      },
+      note: ({ note }) => {
+        notes = [...notes, note];
+        this.notes = notes;
+      },
+      ended: ({ run }) => {
+        this.run = run;
+        this.detail = run;
+        this.stages = run.stages;
+        this.notes = run.notes;
+        this.checkpoints = run.checkpoints;
+      },
+    };
+    return this.#connection.follow((client, signal) => client.runs.follow({ id: this.id }, { signal }), {
+      onEvent: (event) => (handle[event.type] as (event: RunEvent) => void)(event),
+      onError: (problem) => {
+        this.problem = problem;
+      },
+    });
+  }
+
+  async cancel(): Promise<void> {
+    this.run = await this.#connection.calls.runs.cancel({ id: this.id });
+  }
+
+  async resume(): Promise<void> {
+    await this.#connection.calls.runs.resume({ id: this.id });
+    this.#opened += 1;
+  }
+
+  async #loadDetail(): Promise<void> {
+    const { client } = this.#connection;
+    if (client === null) return;
+    try {
+      this.detail = await client.runs.show({ id: this.id });
+    } catch {
+      return; // the stream tells why: the run was deleted, or the connection is lost
+    }
+  }
+}
