@@ -1,34 +1,37 @@
-// A start for every projection of a model, layer by layer.
-// In: the checkpoint, the Gram file, a method and a rank. Out: A and B of each module, handed to `sink` as they come.
-// Held at a time: one Gram (8·D² bytes), its solver's workspace and one weight in float64.
+// A start for every projection of a model.
+// In: the checkpoint, the Gram files, a method and a rank. Out: A and B of each module, handed to `sink` as they come.
+// Layers are independent, so they are shared out to worker threads with one thread of matrix products each: measured on
+// two cores, that beats two threads inside one product, which wait on each other at D = 576. Fewer workers, with more
+// threads each, where memory is short: a worker holds a Gram (8·D² bytes), about twice that to solve it, and one weight.
 
-import { availableParallelism } from "node:os";
-import { readTensorF32 } from "../checkpoint/safetensors.ts";
+import { availableParallelism, freemem } from "node:os";
 import type { Checkpoint } from "../checkpoint/types.ts";
 import { UserError } from "../errors.ts";
-import { layerInputs, requireGramsOf, type GramFile } from "../nullspace/gram-file.ts";
+import { requireGramsOf, type GramFile } from "../nullspace/gram-file.ts";
 import type { Method } from "../nullspace/types.ts";
 import { modulesOf, type Module } from "../programs/names.ts";
 import { openDenseKernels } from "../runtime/dense-kernels.ts";
-import type { ProjectionStart, StartContext } from "./method.ts";
+import { layerStarts, type LayerSource } from "./layer-starts.ts";
+import type { ProjectionStart } from "./method.ts";
 import { methods } from "./methods.ts";
 import type { InputEnergy } from "./start-folder.ts";
+import { startsInWorkers } from "./workers.ts";
 
 export interface BuildOptions {
   checkpoint: Checkpoint;
   /** Gram of the text to keep; null only for a method that needs none. */
   gramFile: GramFile | null;
-  /** Gram of the training prompts, for methods that look at the task. */
+  /** Gram of the training prompts, for methods that look at the task; a method that looks at nothing else takes gramFile too. */
   taskGramFile?: GramFile | null;
   method: Method;
   rank: number;
   seed: number;
-  /** Called once a module, in the order of the model; what it gets is not kept. */
+  /** Called once a module, layers in any order; what it gets is not kept. */
   sink(module: Module, start: ProjectionStart): void;
   onProgress?(layersDone: number, layers: number): void;
   signal?: AbortSignal;
-  /** Threads of a matrix product; default all of the machine's. */
-  threads?: number;
+  /** Worker threads; default by cores and memory, 1 works in this thread. */
+  workers?: number;
 }
 
 export interface BuildResult {
@@ -41,42 +44,23 @@ export interface BuildResult {
 }
 
 export async function buildStarts(options: BuildOptions): Promise<BuildResult> {
-  const { checkpoint, gramFile, taskGramFile = null, method, rank, signal } = options;
-  const { config } = checkpoint;
-  const modules = modulesOf(config);
+  const { checkpoint, method, rank, seed, sink, onProgress, signal } = options;
+  const { layers } = checkpoint.config;
+  const modules = modulesOf(checkpoint.config);
   requireRank(modules, rank);
-  const { grams: need, prepare } = methods[method];
-  const knowledge = needed(need !== "none" && need !== "task", gramFile, method, "knowledge");
-  const task = needed(need === "task" || need === "knowledge and task", taskGramFile ?? (need === "task" ? gramFile : null), method, "task");
-  for (const file of [knowledge, task]) if (file) requireGramsOf(file, checkpoint.fingerprint, config);
+  const source: LayerSource = { checkpoint, ...neededGrams(options), method, rank, seed };
+  const workers = Math.min(layers, options.workers ?? workersFor(modules));
+  const threads = Math.max(1, Math.floor(availableParallelism() / workers));
 
-  const kernels = await openDenseKernels({ threads: options.threads ?? availableParallelism() });
   const energies: InputEnergy[] = [];
-  try {
-    for (let layer = 0; layer < config.layers; layer++) {
-      for (const input of layerInputs) {
-        await breathe(signal);
-        const where = `layer ${layer}, ${input}`;
-        const context: StartContext = { rank, seed: options.seed, kernels, ...(signal && { signal }) };
-        const grams = { knowledge: knowledge?.read(layer, input) ?? null, task: task?.read(layer, input) ?? null };
-        const prepared = await prepare(grams, where, context);
-        if (prepared.basis) {
-          const { size, energy, energyExcess, totalEnergy, ritzValues, nextRitzValue } = prepared.basis;
-          energies.push({ layer, input, size, energy, energyExcess, totalEnergy, ritzValues: [...ritzValues], nextRitzValue });
-        }
-        for (const module of modules.filter((each) => each.layer === layer && each.input === input)) {
-          await breathe(signal);
-          const values = new Float64Array(readTensorF32(checkpoint, `${module.name}.weight`));
-          const start = await prepared.start({ name: module.name, weight: { rows: module.out, cols: module.in, values } });
-          requireFinite(start, module.name, checkpoint.folder);
-          options.sink(module, start);
-        }
-      }
-      options.onProgress?.(layer + 1, config.layers);
-    }
-  } finally {
-    await kernels.release();
-  }
+  let layersDone = 0;
+  const layerDone = (found: readonly InputEnergy[]): void => {
+    energies.push(...found);
+    onProgress?.(++layersDone, layers);
+  };
+  if (workers === 1) await inThisThread(source, threads, sink, layerDone, signal);
+  else await startsInWorkers(source, { workers, threads, sink, layerDone, ...(signal && { signal }) });
+  energies.sort((a, b) => a.layer - b.layer);
   return {
     modules: modules.length,
     parameters: modules.reduce((sum, module) => sum + rank * (module.in + module.out), 0),
@@ -85,10 +69,29 @@ export async function buildStarts(options: BuildOptions): Promise<BuildResult> {
   };
 }
 
-/** Lets messages in (a cancel among them), then stops if asked to. */
-async function breathe(signal?: AbortSignal): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-  signal?.throwIfAborted();
+async function inThisThread(source: LayerSource, threads: number, sink: BuildOptions["sink"], layerDone: (found: readonly InputEnergy[]) => void, signal?: AbortSignal): Promise<void> {
+  const kernels = await openDenseKernels({ threads });
+  try {
+    for (let layer = 0; layer < source.checkpoint.config.layers; layer++) layerDone(await layerStarts(source, layer, { kernels, sink, ...(signal && { signal }) }));
+  } finally {
+    await kernels.release();
+  }
+}
+
+/** At most eight, at most one a core, and no more than half of the free memory allows. */
+function workersFor(modules: readonly Module[]): number {
+  const widest = modules.reduce((most, module) => Math.max(most, module.in), 1);
+  const heaviest = modules.reduce((most, module) => Math.max(most, module.in * module.out), 1);
+  const neededBytes = 8 * (3 * widest * widest + heaviest);
+  return Math.max(1, Math.min(8, availableParallelism(), Math.floor(freemem() / 2 / neededBytes)));
+}
+
+function neededGrams({ checkpoint, gramFile, taskGramFile = null, method }: BuildOptions): Pick<LayerSource, "knowledge" | "task"> {
+  const need = methods[method].grams;
+  const knowledge = needed(need === "knowledge" || need === "knowledge and task", gramFile, method, "knowledge");
+  const task = needed(need === "task" || need === "knowledge and task", taskGramFile ?? (need === "task" ? gramFile : null), method, "task");
+  for (const file of [knowledge, task]) if (file) requireGramsOf(file, checkpoint.fingerprint, checkpoint.config);
+  return { knowledge, task };
 }
 
 function requireRank(modules: readonly Module[], rank: number): void {
@@ -113,20 +116,6 @@ function needed(isNeeded: boolean, file: GramFile | null, method: Method, text: 
     where: "init: grams",
     fix: "Run `nullspace calibrate` first and give its file with --grams, or choose the method lora.",
   });
-}
-
-function requireFinite({ a, b }: ProjectionStart, name: string, folder: string): void {
-  for (const values of [a, b]) {
-    for (const value of values) {
-      if (!Number.isFinite(value)) {
-        throw new UserError({
-          what: `The weight of ${name} holds NaN or infinite values, so no start can be made from it.`,
-          where: folder,
-          fix: "Download the model again; if it stays so, the model itself is broken.",
-        });
-      }
-    }
-  }
 }
 
 function shareOf(energies: readonly InputEnergy[]): number | null {

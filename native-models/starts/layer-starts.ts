@@ -1,0 +1,73 @@
+// The starts of one layer: its four inputs, each prepared once, then the projections that read it.
+
+import { readTensorF32 } from "../checkpoint/safetensors.ts";
+import type { Checkpoint } from "../checkpoint/types.ts";
+import { UserError } from "../errors.ts";
+import { layerInputs, type GramFile } from "../nullspace/gram-file.ts";
+import type { DenseKernels } from "../nullspace/kernels.ts";
+import type { Method } from "../nullspace/types.ts";
+import { modulesOf, type Module } from "../programs/names.ts";
+import type { ProjectionStart, StartContext } from "./method.ts";
+import { methods } from "./methods.ts";
+import type { InputEnergy } from "./start-folder.ts";
+
+/** All that a layer's start depends on. */
+export interface LayerSource {
+  checkpoint: Checkpoint;
+  knowledge: GramFile | null;
+  task: GramFile | null;
+  method: Method;
+  rank: number;
+  seed: number;
+}
+
+export interface LayerWork {
+  kernels: DenseKernels;
+  sink(module: Module, start: ProjectionStart): void;
+  signal?: AbortSignal;
+}
+
+/** Makes the layer's starts and returns what the calibration says about its update spaces. */
+export async function layerStarts(source: LayerSource, layer: number, { kernels, sink, signal }: LayerWork): Promise<InputEnergy[]> {
+  const { checkpoint, knowledge, task, method, rank, seed } = source;
+  const modules = modulesOf(checkpoint.config).filter((module) => module.layer === layer);
+  const context: StartContext = { rank, seed, kernels, ...(signal && { signal }) };
+  const energies: InputEnergy[] = [];
+  for (const input of layerInputs) {
+    await breathe(signal);
+    const grams = { knowledge: knowledge?.read(layer, input) ?? null, task: task?.read(layer, input) ?? null };
+    const prepared = await methods[method].prepare(grams, `layer ${layer}, ${input}`, context);
+    if (prepared.basis) {
+      const { size, energy, energyExcess, totalEnergy, ritzValues, nextRitzValue } = prepared.basis;
+      energies.push({ layer, input, size, energy, energyExcess, totalEnergy, ritzValues: [...ritzValues], nextRitzValue });
+    }
+    for (const module of modules.filter((each) => each.input === input)) {
+      await breathe(signal);
+      const values = new Float64Array(readTensorF32(checkpoint, `${module.name}.weight`));
+      const start = await prepared.start({ name: module.name, weight: { rows: module.out, cols: module.in, values } });
+      requireFinite(start, module.name, checkpoint.folder);
+      sink(module, start);
+    }
+  }
+  return energies;
+}
+
+/** Lets messages in (a cancel among them), then stops if asked to. */
+async function breathe(signal?: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  signal?.throwIfAborted();
+}
+
+function requireFinite({ a, b }: ProjectionStart, name: string, folder: string): void {
+  for (const values of [a, b]) {
+    for (const value of values) {
+      if (!Number.isFinite(value)) {
+        throw new UserError({
+          what: `The weight of ${name} holds NaN or infinite values, so no start can be made from it.`,
+          where: folder,
+          fix: "Download the model again; if it stays so, the model itself is broken.",
+        });
+      }
+    }
+  }
+}

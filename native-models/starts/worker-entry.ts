@@ -1,0 +1,39 @@
+// The entry of a start worker (workers.ts): does the layers it is sent until it is sent none.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { openCheckpoint } from "../checkpoint/checkpoint.ts";
+import { UserError } from "../errors.ts";
+import { openGramFile } from "../nullspace/gram-file.ts";
+import { openDenseKernels, type RuntimeKernels } from "../runtime/dense-kernels.ts";
+import { layerStarts, type LayerSource } from "./layer-starts.ts";
+import type { FromWorker, ToWorker, WorkerSettings } from "./workers.ts";
+
+if (parentPort) serve(parentPort, workerData as WorkerSettings);
+
+function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): void {
+  const send = (message: FromWorker, moved: ArrayBuffer[] = []): void => port.postMessage(message, moved);
+  const fail = (error: unknown): void => {
+    const parts = error instanceof UserError ? error.parts : null;
+    send({ type: "failed", parts, message: error instanceof Error ? error.message : String(error), stack: error instanceof Error ? (error.stack ?? null) : null });
+    port.close();
+  };
+
+  let opened: { source: LayerSource; kernels: RuntimeKernels } | null = null;
+  async function doLayer(layer: number): Promise<void> {
+    const { source, kernels } = (opened ??= { source: openSource(settings), kernels: await openDenseKernels({ threads: settings.threads }) });
+    const energies = await layerStarts(source, layer, {
+      kernels,
+      sink: ({ name }, start) => send({ type: "module", name, start }, [start.a.buffer, start.b.buffer] as ArrayBuffer[]),
+    });
+    send({ type: "layer", energies });
+  }
+  port.on("message", (order: ToWorker) => {
+    if (order) doLayer(order.layer).catch(fail);
+    else void Promise.resolve(opened?.kernels.release()).finally(() => port.close());
+  });
+  send({ type: "ready" });
+}
+
+function openSource({ model, knowledge, task, method, rank, seed }: WorkerSettings): LayerSource {
+  return { checkpoint: openCheckpoint(model), knowledge: knowledge ? openGramFile(knowledge) : null, task: task ? openGramFile(task) : null, method, rank, seed };
+}
