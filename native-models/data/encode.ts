@@ -68,6 +68,7 @@ function chatSegments(turns: readonly (TrainingTurn & ChatMessage)[], tokenizer:
   if (render === null) {
     throw new UserError({ what: "The model has no chat template.", where: "template", fix: 'Choose the template "alpaca", or a model with a chat template.' });
   }
+  const { tail, mark } = closingOf(tokenizer, render);
   const messages = turns.map(({ role, content }) => ({ role, content }));
   const segments: Segment[] = [];
   let consumed = "";
@@ -75,28 +76,41 @@ function chatSegments(turns: readonly (TrainingTurn & ChatMessage)[], tokenizer:
     if (turn.role !== "assistant") continue;
     const prompt = render(messages.slice(0, i), { addGenerationPrompt: true });
     const whole = render(messages.slice(0, i + 1), { addGenerationPrompt: false });
-    if (!prompt.startsWith(consumed) || !whole.startsWith(prompt)) throw rewrites(i);
-    const answer = closedAnswer(whole.slice(prompt.length), turn.content, tokenizer);
-    const isTrained = isTarget(turn);
-    segments.push({ text: prompt.slice(consumed.length), isTrained: false, addsEos: false }, { text: answer.text, isTrained, addsEos: !answer.isClosed });
-    consumed = prompt + answer.text;
+    const fits = prompt.startsWith(consumed) && whole.startsWith(prompt) && whole.endsWith(tail) && whole.length >= prompt.length + tail.length;
+    if (!fits) throw rewrites(i);
+    const answer = whole.slice(prompt.length, whole.length - tail.length) + mark;
+    segments.push({ text: prompt.slice(consumed.length), isTrained: false, addsEos: false }, { text: answer, isTrained: isTarget(turn), addsEos: mark === "" });
+    consumed = prompt + answer;
   }
   return segments;
 }
 
-/** What the template wrote for an answer, up to and with the mark that ends it; what follows the mark is not learnt. */
-function closedAnswer(written: string, content: string, tokenizer: Tokenizer): { text: string; isClosed: boolean } {
-  const kept = [content, content.trim()].map((text) => ({ text, at: written.lastIndexOf(text) })).find(({ at }) => at >= 0);
-  const end = kept === undefined ? 0 : kept.at + kept.text.length;
-  const after = written.slice(end);
-  for (const id of tokenizer.encode(after)) {
-    if (tokenizer.decode([id]) !== "") continue; // not a special token
-    const mark = tokenizer.decode([id], { keepSpecial: true });
-    const at = mark === "" ? -1 : after.indexOf(mark);
-    if (at >= 0) return { text: written.slice(0, end + at + mark.length), isClosed: true };
-  }
-  const text = written.trimEnd();
-  return { text, isClosed: text.length > end };
+/** What follows an answer in the template: the mark that ends it, and the rest, which is not learnt. */
+interface Closing {
+  tail: string;
+  mark: string;
+}
+
+const closings = new WeakMap<Tokenizer, Closing>();
+
+/** Found once a tokenizer, by an answer that cannot be mistaken for the template's own words. */
+function closingOf(tokenizer: Tokenizer, render: NonNullable<Tokenizer["chatTemplate"]>): Closing {
+  const known = closings.get(tokenizer);
+  if (known !== undefined) return known;
+  const answer = "nullspace-answer-7f3a";
+  const written = render([{ role: "user", content: "?" }, { role: "assistant", content: answer }], { addGenerationPrompt: false });
+  const tail = written.slice(written.lastIndexOf(answer) + answer.length);
+  const closing = { tail, mark: endMark(tail, tokenizer) };
+  closings.set(tokenizer, closing);
+  return closing;
+}
+
+/** The tail up to and with its first special token; without one, the tail less the blanks at its end. */
+function endMark(tail: string, tokenizer: Tokenizer): string {
+  const special = tokenizer.encode(tail).find((id) => tokenizer.decode([id]) === "");
+  const mark = special === undefined ? "" : tokenizer.decode([special], { keepSpecial: true });
+  const at = mark === "" ? -1 : tail.indexOf(mark);
+  return at < 0 ? tail.trimEnd() : tail.slice(0, at + mark.length);
 }
 
 function rewrites(turn: number): UserError {

@@ -140,7 +140,7 @@ function parseCells(text: string, place: string, { columns, delimiter }: CsvHead
 
 function csvCells(text: string, place: string, delimiter: string): string[] {
   try {
-    const rows: string[][] = parseCsv(text, { delimiter, relax_column_count: true, skip_empty_lines: true, record_delimiter: ["\r\n", "\n"] });
+    const rows: string[][] = parseCsv(text.replace(/\r$/, ""), { delimiter, relax_column_count: true, skip_empty_lines: true, record_delimiter: ["\r\n", "\n"] });
     if (rows.length === 1) return rows[0]!;
   } catch (error) {
     throw new UserError({ what: `This is not valid CSV: ${quoteText(text.trim())}.`, where: place, fix: "Mend the quotes on that line, or remove it." }, { cause: error });
