@@ -3,7 +3,7 @@
 // release, so calibrate, init and train get a fresh process each; ask and probe share a warm one while the model stays.
 
 import type { Emit, JobEvent } from "./events.ts";
-import type { JobResult, JobSpec, ResultOf } from "./jobs.ts";
+import type { AskJob, JobResult, JobSpec, ProbeJob, ResultOf } from "./jobs.ts";
 import { forkEngine, type EngineProcess, type Launch } from "./launch.ts";
 import { upMessage, type DownMessage } from "./messages.ts";
 
@@ -49,7 +49,9 @@ interface Worker {
   onGone: (code: number | null, signal: string | null) => void;
 }
 
-const warmKinds: ReadonlySet<JobSpec["kind"]> = new Set(["ask", "probe"]);
+function staysWarm(spec: JobSpec): spec is AskJob | ProbeJob {
+  return spec.kind === "ask" || spec.kind === "probe";
+}
 
 export function startEngine(options: EngineOptions = {}): Engine {
   const { launch = forkEngine, graceMs = 10_000, idleMs = 3 * 60_000, log = () => {} } = options;
@@ -86,7 +88,7 @@ export function startEngine(options: EngineOptions = {}): Engine {
   }
 
   function workerFor(spec: JobSpec): Worker {
-    if (!warmKinds.has(spec.kind)) return startWorker(null);
+    if (!staysWarm(spec)) return startWorker(null);
     for (const worker of workers) {
       if (worker.model === null || worker.isBusy || worker.isGone) continue;
       if (worker.model === spec.model) return worker;

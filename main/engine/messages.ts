@@ -75,6 +75,7 @@ export const jobSpec = z.discriminatedUnion("kind", [
     template: z.enum(["chat", "alpaca", "none"]),
     sampling,
   }),
+  z.object({ kind: z.literal("sample-model"), out: text }),
 ]) satisfies z.ZodType<JobSpec>;
 
 const score = z.object({ questions: whole, exactMatch: real, contains: real, logLikelihoodNats: real });
@@ -110,6 +111,7 @@ const jobResult = z.discriminatedUnion("kind", [
     tokensPerSecond: real,
     elapsedMs: real,
   }),
+  z.object({ kind: z.literal("sample-model"), folder: text, source: z.enum(["present", "hub", "pip"]), elapsedMs: real }),
 ]) satisfies z.ZodType<JobResult>;
 
 const progress = z.object({

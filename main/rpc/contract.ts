@@ -28,6 +28,8 @@ export const contract = {
     removeFolder: base.input(p.idParams).output(type<void>()),
     /** The whole view now, and again whenever it changed. Never ends by itself. */
     follow: base.output(stream<s.ModelsView>()),
+    /** Brings the sample model (SmolLM2-135M-Instruct, about 270 MB) into the store; leaving the stream cancels it. */
+    fetchSample: base.output(stream<s.SampleModelEvent>()),
   },
   data: {
     previewQuestions: base.input(p.previewQuestionsParams).output(type<s.QuestionsPreview>()),

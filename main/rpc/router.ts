@@ -35,7 +35,7 @@ export function makeRouter({ services, log }: RouterDeps) {
     }
   }
 
-  const { models, data, runs, stages, probe, ask, files, settings, system } = services;
+  const { models, sampleModel, data, runs, stages, probe, ask, files, settings, system } = services;
   return os.router({
     models: {
       scan: os.models.scan.handler(({ input }) => models.scan(input.dir)),
@@ -43,6 +43,7 @@ export function makeRouter({ services, log }: RouterDeps) {
       addFolder: os.models.addFolder.handler(({ input }) => models.addFolder(input.path)),
       removeFolder: os.models.removeFolder.handler(({ input }) => models.removeFolder(input.id)),
       follow: os.models.follow.handler(({ signal }) => stream(models.follow(signal))),
+      fetchSample: os.models.fetchSample.handler(({ signal }) => stream(sampleModel.fetch(signal))),
     },
     data: {
       previewQuestions: os.data.previewQuestions.handler(({ input, signal }) => data.previewQuestions(input, signal)),

@@ -16,6 +16,7 @@ import { modelsService } from "./models.ts";
 import { probesService } from "./probes.ts";
 import { runWork } from "./run-work.ts";
 import { runsService } from "./runs.ts";
+import { sampleModelService } from "./sample-model.ts";
 import { settingsService } from "./settings.ts";
 import { stageWork, stagesService } from "./stages.ts";
 import { systemInfo } from "./system.ts";
@@ -53,6 +54,7 @@ export function openApp(options: AppOptions = {}) {
 
   const services = {
     models,
+    sampleModel: sampleModelService(deps, models),
     data: dataService(deps),
     runs,
     stages: { ...stagesService(stages), train: runs.train },

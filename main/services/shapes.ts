@@ -50,6 +50,9 @@ export interface ModelsView {
   isScanning: boolean;
 }
 
+/** Fetching the sample model; `model` at the end, in a folder that is watched from then on. */
+export type SampleModelEvent = { type: "progress"; progress: ProgressEvent } | { type: "done"; model: ModelSummary; source: "present" | "hub" | "pip" };
+
 // ---- data previews ----
 
 /** One token of a real row. Show `text` as it is (leading spaces are real). */

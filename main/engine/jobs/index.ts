@@ -12,6 +12,7 @@ const runners: { [K in JobSpec["kind"]]: () => Promise<Runner<Extract<JobSpec, {
   train: async () => (await import("./train.ts")).runTrain,
   probe: async () => (await import("./probe.ts")).runProbe,
   ask: async () => (await import("./ask.ts")).runAsk,
+  "sample-model": async () => (await import("./sample-model.ts")).runSampleModel,
 };
 
 /** Runs one job to its end. Throws UserError, the signal's reason when cancelled, or anything else for a bug. */
