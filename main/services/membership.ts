@@ -6,9 +6,6 @@ import { hostname } from "node:os";
 import type { Store } from "../db/store.ts";
 import type { Changes } from "./changes.ts";
 
-/** A heart that has not moved for so long while we watched is dead, whatever its process id says. */
-const silenceMs = 20_000;
-
 export interface Membership {
   /** Name under which this process owns runs; joins the store on first use. */
   owner(): string;
@@ -21,7 +18,16 @@ export interface Membership {
   close(): void;
 }
 
-export function joinStore({ store, changes, now, tickMs = 1000 }: { store: Store; changes: Changes; now: () => number; tickMs?: number }): Membership {
+export interface MembershipOptions {
+  store: Store;
+  changes: Changes;
+  now: () => number;
+  tickMs?: number;
+  /** A heart that has not moved for so long while we watched is dead, whatever its process id says. */
+  silenceMs?: number;
+}
+
+export function joinStore({ store, changes, now, tickMs = 1000, silenceMs = 20_000 }: MembershipOptions): Membership {
   const id = randomUUID();
   const here = hostname();
   const heard = new Map<string, { heartbeatMs: number; atMs: number }>();

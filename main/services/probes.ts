@@ -23,6 +23,7 @@ export function probesService(deps: Deps, stages: Stages) {
   const { store, engine, changes, membership, now, log } = deps;
   const working = new Map<number, AbortController>();
   const asking = new Set<Promise<void>>();
+  let lastInLine: Promise<void> = Promise.resolve(); // one probe at a time: each would load the model anew
 
   membership.onTick(() => {
     for (const id of store.probes.cancelWanted(membership.owner())) working.get(id)?.abort();
@@ -137,7 +138,8 @@ export function probesService(deps: Deps, stages: Stages) {
       const id = insert(params, job, await keyOf(job), null);
       const controller = new AbortController();
       working.set(id, controller);
-      const ended = ask(job, { id }, { signal: controller.signal })
+      const ended = lastInLine
+        .then(() => ask(job, { id }, { signal: controller.signal }))
         .then(() => {})
         .catch((error: unknown) => {
           if (error instanceof JobFailure && error.parts.isBug) log(`probe ${id}: ${error.stack}\n`); // the row holds it
@@ -147,6 +149,7 @@ export function probesService(deps: Deps, stages: Stages) {
           asking.delete(ended);
         });
       asking.add(ended);
+      lastInLine = ended;
       return { id };
     },
 

@@ -143,6 +143,14 @@ describe.each(transports)("over $name", ({ connect }) => {
     expect((await client.probe.answers({ id, only: "lost" })).map((pair) => pair.index)).toEqual([2, 6]);
   });
 
+  test("probes wait for each other and share one process", async () => {
+    const model = world.model("plain");
+    const first = await client.probe.start({ model, questions: world.questions, limit: 4 });
+    const second = await client.probe.start({ model, questions: world.questions, limit: 4 });
+    for (const { id } of [first, second]) expect((await collect(await client.probe.follow({ id }))).at(-1)).toMatchObject({ probe: { status: "done" } });
+    expect(world.pids).toHaveLength(1);
+  });
+
   test("a probe that is cancelled ends as cancelled and keeps its answers", async () => {
     const model = world.model("slow");
     const { id } = await client.probe.start({ model, questions: world.questions, limit: 1000 });
@@ -171,6 +179,29 @@ test("a client that vanishes leaves its run at work", async () => {
   await server.close();
   await world.remove();
 });
+
+test("a client that vanishes stops the answer that it alone was waiting for", async () => {
+  const world = fakeWorld();
+  const server = await startServer({ router: makeRouter({ services: world.open().services, log() {} }), pages: "/nowhere", port: 0 });
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/rpc?token=${server.token}`);
+  const client = socketClient(socket as unknown as Socket);
+  const events = await client.ask.start({ model: world.model("deaf"), columns: [{ label: "base", adapter: null }], messages: [{ role: "user", content: "hi" }] });
+  const next = events.next().catch(() => {});
+  await until(() => world.pids.length === 1, "the engine process is there");
+  socket.terminate();
+  await until(() => !isAlive(world.pids[0]!), "the engine process is gone");
+  await next;
+  await server.close();
+  await world.remove();
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
 
 test("names that every object has are not procedures", async () => {
   const world = fakeWorld();

@@ -86,7 +86,7 @@ export async function collect<T>(events: AsyncIterable<T>): Promise<T[]> {
 }
 
 export async function until(isSo: () => boolean, what: string): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
+  for (let tries = 0; tries < 2000; tries++) {
     if (isSo()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

@@ -1,5 +1,6 @@
 // nullspace serve: the window in a browser.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { startServer } from "../../rpc/http.ts";
@@ -19,7 +20,9 @@ export function make(context: Context): Command {
     .option("--host <ADDRESS>", "address to listen on; anything but loopback lets other machines in", "127.0.0.1")
     .action(async ({ port, host }: Options) => {
       const token = keptToken(context.app().home.folder);
-      const server = await startServer({ router: context.router(), pages: join(appRoot(), "dist", "renderer"), port, host, token });
+      const pages = join(appRoot(), "dist", "renderer");
+      if (!existsSync(join(pages, "index.html"))) context.note("The window has not been built yet: run npm run build:renderer in the Nullspace folder, then reload the page.");
+      const server = await startServer({ router: context.router(), pages, port, host, token });
       context.print({ url: server.url, port: server.port }, `Nullspace is open at ${server.url}\nCtrl+C ends it.`);
       await new Promise<void>((resolve) => {
         if (context.signal.aborted) resolve();
