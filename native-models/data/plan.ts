@@ -5,9 +5,9 @@
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 import type { Tokenizer } from "../checkpoint/types.ts";
 import { UserError } from "../errors.ts";
-import { countTrained, encodeRow, type EncodedRow, type TemplateName } from "./encode.ts";
+import { countTrained, encodeRow, encodeRows, type EncodedRow, type TemplateName } from "./encode.ts";
 import { histogramOf, type LengthHistogram } from "./histogram.ts";
-import type { RowSource } from "./rows/types.ts";
+import type { RowSource, TrainingRow } from "./rows/types.ts";
 
 /** drop: leave the row out. cut-prompt: keep its answer and the end of its prompt. refuse: do not start. */
 export type OverLong = "drop" | "cut-prompt" | "refuse";
@@ -51,7 +51,8 @@ export interface PlanOptions {
 
 /** A cut prompt keeps at least this many of its last tokens; a row whose answer leaves less room is dropped. */
 export const leastPromptTokens = 8;
-const rowsBetweenPauses = 64;
+/** Rows encoded between two looks at the signal and at other work. */
+const rowsAtOnce = 32;
 
 export async function planRows(source: RowSource, tokenizer: Tokenizer, settings: PlanSettings, options: PlanOptions = {}): Promise<RowPlan> {
   const { template, length, overLong = "drop" } = settings;
@@ -68,23 +69,25 @@ export async function planRows(source: RowSource, tokenizer: Tokenizer, settings
     else seen.count += 1;
   };
 
-  for await (const { index, row } of source.rows()) {
-    if (counts.total % rowsBetweenPauses === 0) {
-      options.signal?.throwIfAborted();
-      options.onProgress?.(counts.total, source.count);
-      await yieldToOthers();
-    }
-    counts.total += 1;
-    const encoded = encodeRow(row, tokenizer, template);
-    lengthCounts.set(encoded.ids.length, (lengthCounts.get(encoded.ids.length) ?? 0) + 1);
-    const fitted = fitRow(encoded, length, overLong);
-    if (countTrained(encoded) === 0) {
-      counts.empty += 1;
-      note("nothing to train on: no answer, or an empty one", index);
-    } else if (fitted === null) {
-      counts.tooLong += 1;
-      note(overLong === "cut-prompt" ? `its answer alone leaves no room for a prompt in ${length} tokens` : `longer than ${length} tokens`, index);
-    } else {
+  for await (const batch of inBatches(source, rowsAtOnce)) {
+    options.signal?.throwIfAborted();
+    options.onProgress?.(counts.total, source.count);
+    await yieldToOthers();
+    for (const [i, encoded] of encodeNamed(batch, tokenizer, template).entries()) {
+      const { index } = batch[i]!;
+      const fitted = fitRow(encoded, length, overLong);
+      counts.total += 1;
+      lengthCounts.set(encoded.ids.length, (lengthCounts.get(encoded.ids.length) ?? 0) + 1);
+      if (countTrained(encoded) === 0) {
+        counts.empty += 1;
+        note("nothing to train on: no answer, or an empty one", index);
+        continue;
+      }
+      if (fitted === null) {
+        counts.tooLong += 1;
+        note(overLong === "cut-prompt" ? `its answer alone leaves no room for a prompt in ${length} tokens` : `longer than ${length} tokens`, index);
+        continue;
+      }
       counts.kept += 1;
       if (fitted.ids.length < encoded.ids.length) {
         counts.cut += 1;
@@ -102,6 +105,35 @@ export async function planRows(source: RowSource, tokenizer: Tokenizer, settings
   if (overLong === "refuse" && counts.tooLong > 0) throw refuseLong(source.path, counts, length, histogram.longestTokens);
   if (trainedTokens === 0) throw refuseEmpty(source.path, counts, length);
   return { template, length, overLong, rows: Int32Array.from(rows), lengths: Int32Array.from(lengths), counts: { ...counts, reasons: [...reasons.values()] }, tokens, trainedTokens, histogram };
+}
+
+type PlacedRow = { index: number; place: string; row: TrainingRow };
+
+async function* inBatches(source: RowSource, size: number): AsyncGenerator<PlacedRow[]> {
+  let batch: PlacedRow[] = [];
+  for await (const row of source.rows()) {
+    batch.push(row);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** A row that cannot be encoded is named by its place in the file. */
+function encodeNamed(batch: readonly PlacedRow[], tokenizer: Tokenizer, template: TemplateName): EncodedRow[] {
+  try {
+    return encodeRows(batch.map(({ row }) => row), tokenizer, template);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return batch.map(({ row, place }) => {
+      try {
+        return encodeRow(row, tokenizer, template);
+      } catch (cause) {
+        throw cause instanceof UserError ? new UserError({ ...cause.parts, where: `${place}: ${cause.where}` }, { cause }) : cause;
+      }
+    });
+  }
 }
 
 /** The row as it is trained on within `length` tokens, or null where it is left out. */
@@ -127,7 +159,7 @@ export async function plannedRow(source: RowSource, tokenizer: Tokenizer, plan: 
   });
 }
 
-function refuseLong(where: string, counts: RowPlan["counts"] | { total: number; tooLong: number }, length: number, longest: number): UserError {
+function refuseLong(where: string, counts: { total: number; tooLong: number }, length: number, longest: number): UserError {
   return new UserError({
     what: `${counts.tooLong} of ${counts.total} rows are longer than ${length} tokens; the longest has ${longest}.`,
     where,

@@ -2,6 +2,7 @@
 
 import { writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
+import { UserError } from "../../native-models/errors.ts";
 import { openTokenizer } from "../../native-models/checkpoint/tokenizer.ts";
 import { countTrained, encodeRow } from "../../native-models/data/encode.ts";
 import { histogramOf } from "../../native-models/data/histogram.ts";
@@ -72,6 +73,19 @@ describe("the plan of a training set", () => {
     const made = await planRows(source, tokenizer, settings);
     await writeFile(path, `${JSON.stringify({ ...short, prompt: "ho" })}\n${JSON.stringify({ ...short, prompt: "long" })}\n`);
     await expect(plannedRow(source, tokenizer, made, 1)).rejects.toThrow(/not what it was|not valid JSON/);
+    await source.close();
+  });
+
+  test("a row that the template cannot take is named by file and line", async () => {
+    const source = await openRows(write([short, { prompt: "bad", completion: "x" }]));
+    const picky = {
+      ...tokenizer,
+      chatTemplate: (...[messages, options]: Parameters<NonNullable<typeof tokenizer.chatTemplate>>) => {
+        if (messages[0]!.content === "bad") throw new UserError({ what: "No.", where: "chat template", fix: "Other." });
+        return tokenizer.chatTemplate!(messages, options);
+      },
+    };
+    await expect(planRows(source, picky, settings)).rejects.toThrow("No. (rows.jsonl, line 2: chat template)");
     await source.close();
   });
 
