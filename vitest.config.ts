@@ -1,6 +1,9 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  // Compiles the window's state classes (*.svelte.ts) for test/renderer.
+  plugins: [svelte({ configFile: false })],
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",

@@ -1,16 +1,17 @@
 // How a curve looks in uPlot: faint raw line below the accent line, quiet axes, the pointer's step shown by the heading.
 
 import type uPlot from "uplot";
+import { formatNumber } from "./format.ts";
 
 interface CurveLook {
   hasRaw: boolean;
+  width: number;
   height: number;
-  format(value: number): string;
   /** Index under the pointer, or null. */
   onPoint(index: number | null): void;
 }
 
-export function curveOptions(style: CSSStyleDeclaration, { hasRaw, height, format, onPoint }: CurveLook): uPlot.Options {
+export function curveOptions(style: CSSStyleDeclaration, { hasRaw, width, height, onPoint }: CurveLook): uPlot.Options {
   const colour = (name: string): string => style.getPropertyValue(name).trim();
   const axis: uPlot.Axis = {
     stroke: colour("--ink-3"),
@@ -22,7 +23,7 @@ export function curveOptions(style: CSSStyleDeclaration, { hasRaw, height, forma
   const raw: uPlot.Series = { stroke: colour("--curve-raw"), width: 1.25, points: { show: false } };
   const line: uPlot.Series = { stroke: colour("--accent"), width: 2, points: { size: 5, show: (chart) => (chart.data[0]?.length ?? 0) < 2 } };
   return {
-    width: 300,
+    width,
     height,
     padding: [10, 8, 0, 0],
     legend: { show: false },
@@ -30,7 +31,7 @@ export function curveOptions(style: CSSStyleDeclaration, { hasRaw, height, forma
     scales: { x: { time: false }, y: { range: (_chart, least, most) => paddedRange(least, most) } },
     axes: [
       { ...axis, grid: { show: false }, size: 24, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5], values: (_chart, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? String(tick) : "")) },
-      { ...axis, size: 46, space: 32, values: (_chart, ticks) => ticks.map((tick) => format(tick)) },
+      { ...axis, size: 46, space: 32, values: (_chart, ticks) => ticks.map(formatNumber) },
     ],
     series: hasRaw ? [{}, raw, line] : [{}, line],
     hooks: { setCursor: [(chart) => onPoint(chart.cursor.idx ?? null)] },

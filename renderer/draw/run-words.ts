@@ -11,11 +11,11 @@ export const stageNames: Record<Stage, string> = {
 };
 
 export const stageDoings: Record<Stage, string> = {
-  calibrate: "Reads calibration text to see what the model's layers use",
-  init: "Puts the adapter where the calibration text has least weight",
-  train: "Trains the adapter on your rows",
-  probe: "Asks world-knowledge questions before and after",
-  "task-probe": "Tries the task before and after",
+  calibrate: "Reads the questions",
+  init: "Places the adapter",
+  train: "Learns your rows",
+  probe: "Asks what it knows",
+  "task-probe": "Tries the task",
 };
 
 export const statusNames: Record<RunStatus | StageStatus, string> = {

@@ -1,0 +1,124 @@
+// State of the window against clients that answer by a script: reconnecting, deleting with undo, comparing.
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { AskEvent, RunSummary } from "../../main/rpc/contract.ts";
+import { CompareState } from "../../renderer/state/compare.svelte.ts";
+import { Connection } from "../../renderer/state/connection.svelte.ts";
+import { Notices } from "../../renderer/state/notices.svelte.ts";
+import { RunsState } from "../../renderer/state/runs.svelte.ts";
+import type { TransportEvents } from "../../renderer/state/transport.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** A connection whose transport the test opens and closes; `client` answers the calls. */
+function connect(client: object): { connection: Connection; opened: TransportEvents[] } {
+  const opened: TransportEvents[] = [];
+  const connection = new Connection((events) => {
+    opened.push(events);
+    return () => {};
+  });
+  connection.connect();
+  opened[0]!.opened(client as Parameters<TransportEvents["opened"]>[0]);
+  return { connection, opened };
+}
+
+const run = { id: 3, name: "r", modelPath: "/m", adapter: "/r/adapter", lastStep: 0 } as RunSummary;
+
+async function* answering(events: readonly AskEvent[], signal?: AbortSignal): AsyncGenerator<AskEvent> {
+  for (const event of events) {
+    await Promise.resolve();
+    if (signal?.aborted === true) return;
+    yield event;
+  }
+}
+
+test("a lost connection tries again, more slowly each time, until it is there", () => {
+  const { connection, opened } = connect({});
+  const waits = [400, 800, 1600, 3200, 5000, 5000];
+  for (const [i, wait] of waits.entries()) {
+    opened[i]!.closed();
+    expect(connection.status).toBe("lost");
+    vi.advanceTimersByTime(wait - 1);
+    expect(opened).toHaveLength(i + 1);
+    vi.advanceTimersByTime(1);
+    expect(opened).toHaveLength(i + 2);
+  }
+  opened.at(-1)!.opened({} as never);
+  expect(connection.status).toBe("open");
+});
+
+test("an error that comes of a lost connection is left to the banner", async () => {
+  const { connection, opened } = connect({});
+  const onError = vi.fn();
+  connection.follow(() => Promise.reject(new Error("socket closed")), { onEvent: () => {}, onError });
+  opened[0]!.closed();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(onError).not.toHaveBeenCalled();
+  connection.follow(() => Promise.reject(new Error("no")), { onEvent: () => {}, onError });
+  expect(onError).not.toHaveBeenCalled();
+});
+
+test("a deleted run is gone from the list at once and deleted only when nobody took it back", async () => {
+  const deleted: number[] = [];
+  const { connection } = connect({ runs: { delete: async ({ id }: { id: number }) => void deleted.push(id) } });
+  const notices = new Notices();
+  const runs = new RunsState(connection, notices);
+  runs.all = [run];
+
+  runs.delete(run);
+  expect(runs.list).toEqual([]);
+  notices.list[0]!.action!.run();
+  expect(runs.list).toEqual([run]);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(deleted).toEqual([]);
+
+  runs.delete(run);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(deleted).toEqual([3]);
+});
+
+test("a run that cannot be deleted comes back with the reason", async () => {
+  const { connection } = connect({ runs: { delete: () => Promise.reject(new Error("in use")) } });
+  const notices = new Notices();
+  const runs = new RunsState(connection, notices);
+  runs.all = [run];
+  runs.delete(run);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(runs.list).toEqual([run]);
+  expect(notices.list.map(({ problem }) => problem?.what)).toEqual(["in use"]);
+});
+
+test("both answers grow token by token and end as the engine says", async () => {
+  const answers = [
+    { label: "Base", text: "one", tokens: 1, stopped: "eos" as const },
+    { label: "Tuned", text: "two words", tokens: 2, stopped: "length" as const },
+  ];
+  const result = { kind: "ask" as const, prompt: "p", answers, tokensPerSecond: 20, elapsedMs: 10 };
+  const events: AskEvent[] = [
+    { type: "token", column: 0, text: "one" },
+    { type: "token", column: 1, text: "two" },
+    { type: "token", column: 1, text: " words" },
+    { type: "done", result, chatId: 1 },
+  ];
+  const asked: unknown[] = [];
+  const { connection } = connect({ ask: { start: async (input: unknown) => (asked.push(input), answering(events)) } });
+  const compare = new CompareState(connection);
+  compare.prompt = " What? ";
+  await compare.ask(run);
+  expect(asked).toMatchObject([{ model: "/m", messages: [{ role: "user", content: "What?" }], columns: [{ adapter: null }, { adapter: "/r/adapter" }] }]);
+  expect(compare.answers).toEqual(answers);
+  expect([compare.status, compare.tokensPerSecond, compare.problem]).toEqual(["idle", 20, null]);
+});
+
+test("stopping keeps what was said so far and says that it was stopped", async () => {
+  const events: AskEvent[] = [{ type: "token", column: 0, text: "one" }, { type: "token", column: 0, text: " more" }];
+  const { connection } = connect({ ask: { start: async (_: unknown, { signal }: { signal: AbortSignal }) => answering(events, signal) } });
+  const compare = new CompareState(connection);
+  const asking = compare.ask(run, "What?");
+  for (let i = 0; i < 20 && compare.answers[0]?.text !== "one"; i++) await Promise.resolve();
+  compare.stop();
+  await asking;
+  expect(compare.answers.map(({ text, stopped }) => [text, stopped])).toEqual([["one", "hand"], ["", "hand"]]);
+  expect(compare.status).toBe("idle");
+});
