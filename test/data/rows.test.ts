@@ -135,6 +135,14 @@ describe("files", () => {
     }
   });
 
+  test("past 2^18 rows the index thins out and still finds every row", async () => {
+    const many = 600_000; // the marks are halved twice
+    const source = await openRows(tempFile("a.jsonl", Array.from({ length: many }, (_, i) => `{"text":"${i}"}\n`).join("")));
+    expect(source.count).toBe(many);
+    for (const i of [0, 1, 3, 4, 262_143, 262_144, 524_287, 524_289, many - 1]) expect(brief(await source.row(i))).toBe(`text*: ${i}`);
+    await source.close();
+  });
+
   test("a dataset folder gives its splits by file name, shards in order", async () => {
     const folder = tempFolder({
       "README.md": "---\n---",
