@@ -25,7 +25,7 @@ export interface BasisOptions {
   signal?: AbortSignal;
   /** Where the Gram comes from, for messages. */
   name?: string;
-  /** Largest angle in radians between a direction and its limit. Default 1e-5. */
+  /** Largest angle in radians between a direction and its limit. Default 1e-4, which leaves an energy excess near 1e-10. */
   angleTolerance?: number;
 }
 
@@ -41,7 +41,7 @@ export async function bottomSubspace(gram: Gram, rank: number, options: BasisOpt
   // A block of most of the space: one dense decomposition is cheaper and has no convergence to wait for.
   if (3 * width >= 2 * size || size <= 48) return ritzInGram(whole, allDirections(gram, width), wanted, total, 0, 0, options.kernels);
 
-  const { kernels, seed, signal, angleTolerance = 1e-5 } = options;
+  const { kernels, seed, signal, angleTolerance = 1e-4 } = options;
   const settings = { wanted, width, seed, angleTolerance, settleTolerance: 1e-10, kernels, ...(signal && { signal }) };
   let factor = await factorOfShifted(whole, largest, options);
   let found = await dominantSubspace(inverseOf(factor), size, { ...settings, maxApplications: 3 });

@@ -4,7 +4,7 @@ import { readTensorF32 } from "../checkpoint/safetensors.ts";
 import type { Checkpoint } from "../checkpoint/types.ts";
 import { UserError } from "../errors.ts";
 import { layerInputs, type GramFile } from "../nullspace/gram-file.ts";
-import type { DenseKernels } from "../nullspace/kernels.ts";
+import type { DenseKernels, Matrix } from "../nullspace/kernels.ts";
 import type { Method } from "../nullspace/types.ts";
 import { modulesOf, type Module } from "../programs/names.ts";
 import type { ProjectionStart, StartContext } from "./method.ts";
@@ -43,10 +43,7 @@ export async function layerStarts(source: LayerSource, layer: number, { kernels,
     }
     for (const module of modules.filter((each) => each.input === input)) {
       await breathe(signal);
-      const values = new Float64Array(readTensorF32(checkpoint, `${module.name}.weight`));
-      const start = await prepared.start({ name: module.name, weight: { rows: module.out, cols: module.in, values } });
-      requireFinite(start, module.name, checkpoint.folder);
-      sink(module, start);
+      sink(module, await prepared.start({ name: module.name, out: module.out, in: module.in, read: () => readWeight(checkpoint, module) }));
     }
   }
   return energies;
@@ -58,16 +55,14 @@ async function breathe(signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
 }
 
-function requireFinite({ a, b }: ProjectionStart, name: string, folder: string): void {
-  for (const values of [a, b]) {
-    for (const value of values) {
-      if (!Number.isFinite(value)) {
-        throw new UserError({
-          what: `The weight of ${name} holds NaN or infinite values, so no start can be made from it.`,
-          where: folder,
-          fix: "Download the model again; if it stays so, the model itself is broken.",
-        });
-      }
-    }
-  }
+function readWeight(checkpoint: Checkpoint, { name, out, in: size }: Module): Matrix {
+  const values = new Float64Array(readTensorF32(checkpoint, `${name}.weight`));
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += Math.abs(values[i]!);
+  if (Number.isFinite(sum)) return { rows: out, cols: size, values };
+  throw new UserError({
+    what: `The weight of ${name} holds NaN or infinite values, so no start can be made from it.`,
+    where: checkpoint.folder,
+    fix: "Download the model again; if it stays so, the model itself is broken.",
+  });
 }

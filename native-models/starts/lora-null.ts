@@ -15,8 +15,8 @@ const shared = {
     const basis = await bottomSubspace(needGram(knowledge, where), rank, { kernels, seed, name: where, ...(signal && { signal }) });
     return {
       basis,
-      async start({ weight }) {
-        const { seen, ...start } = await splitByBasis(weight, basisMatrix(basis), kernels);
+      async start({ read }) {
+        const { seen, ...start } = await splitByBasis(read(), basisMatrix(basis), kernels);
         return { ...start, outputChange: outputChangeOf(seen, basis.ritzValues) };
       },
     };

@@ -15,11 +15,11 @@ export const lora: StartMethod = {
   async prepare(_grams, _where, { rank, seed }) {
     return {
       basis: null,
-      async start({ name, weight }) {
+      async start({ name, out, in: size }) {
         const random = seededRandom(seed, streamOf(name));
-        const bound = 1 / Math.sqrt(weight.cols);
-        const a = Float32Array.from({ length: rank * weight.cols }, () => (2 * random.float() - 1) * bound);
-        return { rank, a, b: new Float32Array(weight.rows * rank), singularValues: null, outputChange: 0 };
+        const bound = 1 / Math.sqrt(size);
+        const a = Float32Array.from({ length: rank * size }, () => (2 * random.float() - 1) * bound);
+        return { rank, a, b: new Float32Array(out * rank), singularValues: null, outputChange: 0 };
       },
     };
   },

@@ -25,8 +25,10 @@ export interface StartContext {
 export interface ProjectionWeight {
   /** "model.layers.3.mlp.up_proj" */
   name: string;
-  /** W [out, in]. */
-  weight: Matrix;
+  out: number;
+  in: number;
+  /** Reads W [out, in]; a method that does not look at it (LoRA) costs no reading. */
+  read(): Matrix;
 }
 
 export interface ProjectionStart extends AdapterStart {

@@ -50,7 +50,8 @@ export interface StartWriter {
 }
 
 /** Opens `folder` for writing; what was there before is replaced only by `finish`. */
-export function writeStart(folder: string, info: Omit<StartInfo, "energies">, hasSingularValues: boolean): StartWriter {
+export function writeStart(folder: string, info: Omit<StartInfo, "energies">): StartWriter {
+  const hasSingularValues = info.kind !== "zero";
   const target = resolve(folder);
   requirePlace(target);
   const partial = partialName(target);

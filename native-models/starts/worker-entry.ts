@@ -12,24 +12,35 @@ if (parentPort) serve(parentPort, workerData as WorkerSettings);
 
 function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): void {
   const send = (message: FromWorker, moved: ArrayBuffer[] = []): void => port.postMessage(message, moved);
-  const fail = (error: unknown): void => {
-    const parts = error instanceof UserError ? error.parts : null;
-    send({ type: "failed", parts, message: error instanceof Error ? error.message : String(error), stack: error instanceof Error ? (error.stack ?? null) : null });
-    port.close();
-  };
+  const stopping = new AbortController();
+  let kernels: RuntimeKernels | null = null;
+  let source: LayerSource | null = null;
+  let atHand: Promise<void> = Promise.resolve();
 
-  let opened: { source: LayerSource; kernels: RuntimeKernels } | null = null;
   async function doLayer(layer: number): Promise<void> {
-    const { source, kernels } = (opened ??= { source: openSource(settings), kernels: await openDenseKernels({ threads: settings.threads }) });
+    source ??= openSource(settings);
+    kernels ??= await openDenseKernels({ threads: settings.threads });
     const energies = await layerStarts(source, layer, {
       kernels,
+      signal: stopping.signal,
       sink: ({ name }, start) => send({ type: "module", name, start }, [start.a.buffer, start.b.buffer] as ArrayBuffer[]),
     });
     send({ type: "layer", energies });
   }
+  function report(error: unknown): void {
+    if (stopping.signal.aborted) return;
+    const parts = error instanceof UserError ? error.parts : null;
+    send({ type: "failed", parts, message: error instanceof Error ? error.message : String(error), stack: error instanceof Error ? (error.stack ?? null) : null });
+  }
+  async function leave(): Promise<void> {
+    stopping.abort();
+    await atHand;
+    await kernels?.release();
+    port.close(); // nothing else keeps the thread
+  }
   port.on("message", (order: ToWorker) => {
-    if (order) doLayer(order.layer).catch(fail);
-    else void Promise.resolve(opened?.kernels.release()).finally(() => port.close());
+    if (order) atHand = doLayer(order.layer).catch(report);
+    else void leave();
   });
   send({ type: "ready" });
 }

@@ -1,5 +1,6 @@
 // Layers shared out to worker threads. Each worker opens the model and the Gram files itself; what comes back are plain
-// arrays, moved and not copied. A worker gets its next layer when it has finished one.
+// arrays, moved and not copied. A worker gets its next layer when it has finished one. A worker is asked to stop and
+// leaves by itself, between two products: ending a thread inside a native call aborts the whole process.
 
 import { Worker } from "node:worker_threads";
 import { UserError, type ErrorParts } from "../errors.ts";
@@ -22,7 +23,7 @@ export type FromWorker =
   | { type: "layer"; energies: InputEnergy[] }
   | { type: "failed"; parts: ErrorParts | null; message: string; stack: string | null };
 
-/** A layer to do, or null: no more. */
+/** A layer to do, or null: no more, and stop the one at hand. */
 export type ToWorker = { layer: number } | null;
 
 interface WorkersOptions {
@@ -41,36 +42,45 @@ export async function startsInWorkers(source: LayerSource, options: WorkersOptio
   const settings: WorkerSettings = { model: checkpoint.folder, knowledge: knowledge?.file ?? null, task: task?.file ?? null, method, rank, seed, threads };
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   let nextLayer = 0;
+  let failure: { error: unknown } | null = null;
 
-  const running: Worker[] = [];
+  const running = new Set<Worker>();
+  const stop = (error: unknown): void => {
+    failure ??= { error };
+    for (const worker of running) worker.postMessage(null satisfies ToWorker);
+  };
   const work = (): Promise<void> =>
-    new Promise((resolve, reject) => {
+    new Promise((resolve) => {
       const worker = new Worker(new URL(`./worker-entry.${extension}`, import.meta.url), { workerData: settings });
-      running.push(worker);
-      const giveLayer = (): void => {
-        const order: ToWorker = nextLayer < checkpoint.config.layers ? { layer: nextLayer++ } : null;
-        worker.postMessage(order);
-      };
+      running.add(worker);
       worker.on("message", (message: FromWorker) => {
+        if (failure) return; // what comes late is not wanted any more
         try {
-          if (message.type === "failed") return reject(errorOf(message));
+          if (message.type === "failed") throw errorOf(message);
           if (message.type === "module") return sink(modules.get(message.name)!, message.start);
           if (message.type === "layer") layerDone(message.energies);
-          giveLayer();
+          const order: ToWorker = nextLayer < checkpoint.config.layers ? { layer: nextLayer++ } : null;
+          worker.postMessage(order);
         } catch (error) {
-          reject(error); // the sink could not write: the disk is full, for example
+          stop(error);
         }
       });
-      worker.on("error", reject);
-      worker.on("exit", (code) => (code === 0 ? resolve() : reject(new Error(`A start worker ended with code ${code}`))));
+      worker.on("error", stop);
+      worker.on("exit", (code) => {
+        running.delete(worker);
+        if (code !== 0) stop(new Error(`A start worker ended with code ${code}`));
+        resolve();
+      });
     });
 
-  const cancelled = new Promise<never>((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason), { once: true }));
+  const onAbort = (): void => stop(signal!.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    await Promise.race([Promise.all(Array.from({ length: workers }, work)), cancelled]);
+    await Promise.all(Array.from({ length: workers }, work));
   } finally {
-    await Promise.all(running.map((worker) => worker.terminate()));
+    signal?.removeEventListener("abort", onAbort);
   }
+  if (failure) throw (failure as { error: unknown }).error;
 }
 
 function errorOf({ parts, message, stack }: Extract<FromWorker, { type: "failed" }>): Error {

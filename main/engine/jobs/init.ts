@@ -20,7 +20,7 @@ export async function runInit(spec: InitJob, emit: Emit, signal: AbortSignal): P
   const gramFile = needsGrams && spec.grams !== null ? openGramFile(spec.grams) : null;
   const gramFingerprint = gramFile ? await pathHash(gramFile.file) : null;
   const modules = modulesOf(checkpoint.config).map(({ name, out: rows, in: size }) => ({ name, out: rows, in: size }));
-  const writer = writeStart(out, { method, kind, rank, seed, modelFingerprint: checkpoint.fingerprint, gramFingerprint, modules }, needsGrams);
+  const writer = writeStart(out, { method, kind, rank, seed, modelFingerprint: checkpoint.fingerprint, gramFingerprint, modules });
   try {
     const report = trackProgress({ emit, stage: needsGrams ? "Finding unused directions" : "Making the start", unit: "layers", total: checkpoint.config.layers });
     const built = await buildStarts({
