@@ -1,10 +1,11 @@
 // Words for what a run does and how it stands: one table each.
 
+import { formatDuration } from "./format.ts";
 import type { ProgressEvent, RunStatus, RunSummary, Stage, StageStatus } from "../../main/rpc/contract.ts";
 
 export const stageNames: Record<Stage, string> = {
   calibrate: "Calibrate",
-  init: "Start",
+  init: "Initialise",
   train: "Train",
   probe: "Knowledge",
   "task-probe": "Task",
@@ -50,7 +51,7 @@ export function runLine(run: RunSummary): string {
   if (run.isCancelling && run.status === "running") return "Stopping …";
   if (run.status === "running") return run.stage === null ? "Starting" : (run.progress?.stage ?? stageNames[run.stage]);
   if (run.status === "queued") return "Waits for the run before it";
-  if (run.status === "done") return "Done";
+  if (run.status === "done") return run.startedMs === null || run.endedMs === null ? "" : `Took ${formatDuration(run.endedMs - run.startedMs)}`;
   const where = run.stage === null ? "" : ` in ${stageNames[run.stage].toLowerCase()}`;
   const from = run.canResume && run.lastCheckpointStep !== null ? ` · resumes from step ${run.lastCheckpointStep}` : "";
   return `${statusNames[run.status]}${where}${from}`;

@@ -1,9 +1,10 @@
 // The form of a new run: a draft, what is wrong with it, and previews of the files it names. The draft stays while the
 // window is open; the first one begins with the settings of the last run, or with the shipped samples.
 
+import { errorParts } from "../../main/rpc/client.ts";
 import { defaults, runParams, type QuestionsPreview, type RowsPreview, type RunStartInput } from "../../main/rpc/contract.ts";
 import { issuesByField, planSteps } from "../draw/form.ts";
-import type { Connection } from "./connection.svelte.ts";
+import type { Connection, Problem } from "./connection.svelte.ts";
 import { Preview } from "./preview.svelte.ts";
 import type { SystemState } from "./system.svelte.ts";
 
@@ -46,6 +47,8 @@ export class NewRunState {
   questionsPreview = new Preview<QuestionsPreview>();
   rowsPreview = new Preview<RowsPreview>();
   isStarting = $state(false);
+  /** Why the last start failed; gone with the next change or try. */
+  problem = $state.raw<Problem | null>(null);
   #isFilled = false;
   #connection: Connection;
   #system: SystemState;
@@ -97,6 +100,12 @@ export class NewRunState {
     draft.taskProbe.questions ||= this.#system.sample(".test.") ?? "";
   }
 
+  /** Inside an $effect: a problem of the last start is out of date once a setting has changed. */
+  forgetProblem(): void {
+    void this.input;
+    this.problem = null;
+  }
+
   /** Inside an $effect. */
   previewQuestions(): () => void {
     const { questions: path, model } = this.draft;
@@ -115,13 +124,17 @@ export class NewRunState {
     return this.rowsPreview.load((signal) => client.data.previewRows({ path, model, template, length, limit: previewedRows }, { signal }));
   }
 
-  /** Starts the run and gives its id. */
-  async start(): Promise<number> {
+  /** Starts the run and gives its id; null where it could not start, and `problem` says why. */
+  async start(): Promise<number | null> {
     this.isStarting = true;
+    this.problem = null;
     try {
       const { id } = await this.#connection.calls.runs.start(this.input);
       this.draft.name = "";
       return id;
+    } catch (error) {
+      this.problem = errorParts(error);
+      return null;
     } finally {
       this.isStarting = false;
     }
