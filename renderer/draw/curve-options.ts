@@ -25,17 +25,23 @@ export function curveOptions(style: CSSStyleDeclaration, { hasRaw, width, height
   return {
     width,
     height,
-    padding: [10, 8, 0, 0],
+    padding: [10, 14, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 } },
     scales: { x: { time: false }, y: { range: (_chart, least, most) => paddedRange(least, most) } },
     axes: [
-      { ...axis, grid: { show: false }, size: 24, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5], values: (_chart, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? String(tick) : "")) },
+      { ...axis, grid: { show: false }, size: 24, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5], values: (_chart, ticks) => ticks.map(stepTick) },
       { ...axis, size: 46, space: 32, values: (_chart, ticks) => ticks.map(formatNumber) },
     ],
     series: hasRaw ? [{}, raw, line] : [{}, line],
     hooks: { setCursor: [(chart) => onPoint(chart.cursor.idx ?? null)] },
   };
+}
+
+/** 500, 20 k; nothing between two steps. */
+export function stepTick(step: number): string {
+  if (!Number.isInteger(step)) return "";
+  return step >= 10_000 ? `${step / 1000} k` : String(step);
 }
 
 /** A little air above and below; a flat curve lies in the middle. */

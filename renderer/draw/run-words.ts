@@ -52,7 +52,7 @@ export function runLine(run: RunSummary): string {
   if (run.status === "running") return run.stage === null ? "Starting" : (run.progress?.stage ?? stageNames[run.stage]);
   if (run.status === "queued") return "Waits for the run before it";
   if (run.status === "done") return run.startedMs === null || run.endedMs === null ? "" : `Took ${formatDuration(run.endedMs - run.startedMs)}`;
-  const where = run.stage === null ? "" : ` in ${stageNames[run.stage].toLowerCase()}`;
+  const where = run.stage === null ? "" : `Stopped in ${stageNames[run.stage].toLowerCase()}`;
   const from = run.canResume && run.lastCheckpointStep !== null ? ` · resumes from step ${run.lastCheckpointStep}` : "";
-  return `${statusNames[run.status]}${where}${from}`;
+  return `${where}${from}`;
 }

@@ -90,7 +90,9 @@ export class NewRunState {
     const last = settings.lastRun;
     if (last !== null) {
       const { name: _, steps, epochs, probe, taskProbe, continueStopped: __, ...rest } = last;
-      Object.assign(draft, rest, { duration: steps === null ? "epochs" : "steps", steps: steps ?? draft.steps, epochs: epochs ?? draft.epochs });
+      // A run keeps the template it came to; the form goes on choosing by the model.
+      const template = last.template === "alpaca" ? "alpaca" : "auto";
+      Object.assign(draft, rest, { template, duration: steps === null ? "epochs" : "steps", steps: steps ?? draft.steps, epochs: epochs ?? draft.epochs });
       draft.probe = { ...draft.probe, ...probe, isOn: probe !== null };
       draft.taskProbe = { ...draft.taskProbe, ...taskProbe, isOn: taskProbe !== null };
     }

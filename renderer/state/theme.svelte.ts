@@ -13,16 +13,25 @@ export class ThemeState {
   /** Applies the kept choice and watches the system's; returns the stop. */
   start(): () => void {
     const kept = localStorage.getItem(storageKey);
-    this.choose(kept === "light" || kept === "dark" ? kept : "system");
+    this.#apply(kept === "light" || kept === "dark" ? kept : "system");
     const system = window.matchMedia("(prefers-color-scheme: dark)");
     const changed = (): void => this.#changed();
     system.addEventListener("change", changed);
     return () => system.removeEventListener("change", changed);
   }
 
+  /** The app's choice, where this browser has none of its own yet. */
+  adopt(theme: Theme): void {
+    if (localStorage.getItem(storageKey) === null) this.#apply(theme);
+  }
+
   choose(theme: Theme): void {
-    this.choice = theme;
     localStorage.setItem(storageKey, theme);
+    this.#apply(theme);
+  }
+
+  #apply(theme: Theme): void {
+    this.choice = theme;
     if (theme === "system") delete document.documentElement.dataset["theme"];
     else document.documentElement.dataset["theme"] = theme;
     this.#changed();

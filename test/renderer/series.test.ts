@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { paddedRange } from "../../renderer/draw/curve-options.ts";
+import { paddedRange, stepTick } from "../../renderer/draw/curve-options.ts";
 import { columnsOf, halfLifeFor, joinPoints, smooth, sparkPath } from "../../renderer/draw/series.ts";
 
 const point = (step: number, lossNats = 1 / step) => ({ step, lossNats, learningRate: 1e-4, gradNorm: 1, tokens: 10, tokensPerSecond: 5, elapsedMs: step });
@@ -50,6 +50,10 @@ test("a small curve fills its box and never leaves it", () => {
   expect(sparkPath([4, 2, 0], box)).toBe("M1.0 1.0L50.0 10.0L99.0 19.0");
   expect(sparkPath([5, 5], box)).toBe("M1.0 10.0L99.0 10.0");
   expect([sparkPath([], box), sparkPath([1], box), sparkPath([NaN, 1], box)]).toEqual(["", "", ""]);
+});
+
+test("the axis of steps names whole steps only, thousands in short", () => {
+  expect([0.5, 0, 500, 20_000].map(stepTick)).toEqual(["", "0", "500", "20 k"]);
 });
 
 test("an axis leaves air around the curve, never below zero, and has room for a flat one", () => {
