@@ -4,6 +4,8 @@ import type { CheckpointView, RunDetail, RunEvent, RunNote, RunSummary, StageVie
 import { joinPoints } from "../draw/series.ts";
 import type { Connection, Problem } from "./connection.svelte.ts";
 
+const pointsPauseMs = 120;
+
 export class RunState {
   readonly id: number;
   run = $state.raw<RunSummary | null>(null);
@@ -26,8 +28,15 @@ export class RunState {
   /** Inside an $effect. Everything stored is replayed first and replaces what was shown, without emptying it before. */
   follow(): () => void {
     void this.#opened;
-    let isFirst = true;
     let notes: RunNote[] = [];
+    // Points are shown a few times a second, however fast they come: a long run's replay is drawn once, not by the batch.
+    let known: readonly TrainPoint[] = [];
+    let timer: ReturnType<typeof setTimeout> | null = null;
+    const showPoints = (): void => {
+      if (timer !== null) clearTimeout(timer);
+      timer = null;
+      this.points = known;
+    };
     const handle: { [T in RunEvent["type"]]: (event: Extract<RunEvent, { type: T }>) => void } = {
       run: ({ run }) => {
         this.run = run;
@@ -38,11 +47,12 @@ export class RunState {
         void this.#loadDetail();
       },
       points: ({ points }) => {
-        this.points = isFirst ? points : joinPoints(this.points, points);
-        isFirst = false;
+        known = joinPoints(known, points);
+        timer ??= setTimeout(showPoints, pointsPauseMs);
       },
       rewound: ({ toStep }) => {
-        this.points = this.points.filter(({ step }) => step <= toStep);
+        known = known.filter(({ step }) => step <= toStep);
+        showPoints();
         this.checkpoints = this.checkpoints.filter(({ step }) => step <= toStep);
       },
       checkpoint: ({ checkpoint }) => {
@@ -53,6 +63,7 @@ export class RunState {
         this.notes = notes;
       },
       ended: ({ run }) => {
+        showPoints();
         this.run = run;
         this.detail = run;
         this.stages = run.stages;
@@ -60,12 +71,16 @@ export class RunState {
         this.checkpoints = run.checkpoints;
       },
     };
-    return this.#connection.follow((client, signal) => client.runs.follow({ id: this.id }, { signal }), {
+    const stop = this.#connection.follow((client, signal) => client.runs.follow({ id: this.id }, { signal }), {
       onEvent: (event) => (handle[event.type] as (event: RunEvent) => void)(event),
       onError: (problem) => {
         this.problem = problem;
       },
     });
+    return () => {
+      if (timer !== null) clearTimeout(timer);
+      stop();
+    };
   }
 
   async cancel(): Promise<void> {

@@ -1,10 +1,11 @@
 // State of the window against clients that answer by a script: reconnecting, deleting with undo, comparing.
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { AskEvent, RunSummary } from "../../main/rpc/contract.ts";
+import type { AskEvent, RunDetail, RunEvent, RunSummary, TrainPoint } from "../../main/rpc/contract.ts";
 import { CompareState } from "../../renderer/state/compare.svelte.ts";
 import { Connection } from "../../renderer/state/connection.svelte.ts";
 import { Notices } from "../../renderer/state/notices.svelte.ts";
+import { RunState } from "../../renderer/state/run.svelte.ts";
 import { RunsState } from "../../renderer/state/runs.svelte.ts";
 import type { TransportEvents } from "../../renderer/state/transport.ts";
 
@@ -121,4 +122,23 @@ test("stopping keeps what was said so far and says that it was stopped", async (
   await asking;
   expect(compare.answers.map(({ text, stopped }) => [text, stopped])).toEqual([["one", "hand"], ["", "hand"]]);
   expect(compare.status).toBe("idle");
+});
+
+test("a run's curve is what was stored and what came, without the steps that were taken back", async () => {
+  const points = (...steps: number[]): RunEvent => ({ type: "points", points: steps.map((step) => ({ step }) as TrainPoint) });
+  const detail = { ...run, stages: [], notes: [], checkpoints: [], probes: [] } as unknown as RunDetail;
+  async function* events(): AsyncGenerator<RunEvent> {
+    yield points(1, 2, 3);
+    yield points(4);
+    yield { type: "rewound", toStep: 2 };
+    yield points(3, 4);
+    yield points(5);
+    yield { type: "ended", run: detail };
+  }
+  const { connection } = connect({ runs: { follow: async () => events() } });
+  const state = new RunState(connection, 3);
+  state.follow();
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(state.points.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]);
+  expect(state.detail).toBe(detail);
 });
