@@ -30,7 +30,7 @@ export const jobSpec = z.discriminatedUnion("kind", [
     kind: z.literal("init"),
     model: text,
     grams: text.nullable(),
-    method: z.enum(["lora-null-v1", "lora-null-v2", "lora"]),
+    method: z.enum(["lora-null-v1", "lora-null-v2", "lora", "pissa", "milora", "corda-knowledge", "corda-task", "olora", "eva", "task-null"]),
     rank: whole,
     seed: whole,
     out: text,

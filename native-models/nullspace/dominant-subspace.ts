@@ -23,6 +23,8 @@ export interface DominantOptions {
   angleTolerance: number;
   /** Stop when the sum over the wanted directions of 1/θ changes by less than this share between two rounds. */
   settleTolerance: number;
+  /** Values below this share of the largest count as zero: their directions are free. Default 0. */
+  negligibleShare?: number;
   /** Most applications of the operator to the whole block. */
   maxApplications: number;
   kernels: DenseKernels;
@@ -55,9 +57,9 @@ export async function dominantSubspace(apply: BlockOperator, size: number, optio
     const image = await apply(vectors);
     applications += 1;
     const ritz = await rayleighRitz(vectors, image, kernels);
-    if (!(ritz.values[0]! > 0)) throw new Error(`dominantSubspace: the largest value is ${ritz.values[0]}, so the operator is not positive`);
+    if (!(ritz.values[0]! >= 0)) throw new Error(`dominantSubspace: the largest value is ${ritz.values[0]}, so the operator is not positive`);
     const sum = sumOfReciprocals(ritz.values, wanted);
-    const isSettled = worstAngle(ritz, wanted) <= options.angleTolerance || Math.abs(settledSum - sum) <= options.settleTolerance * Math.abs(sum);
+    const isSettled = worstAngle(ritz, options) <= options.angleTolerance || Math.abs(settledSum - sum) <= options.settleTolerance * Math.abs(sum);
     settledSum = sum;
     if (isSettled || applications >= options.maxApplications) return { ...ritz, applications, isSettled };
     const degree = round === 0 && !options.start ? 1 : chebyshevDegree(ritz, options, options.maxApplications - applications);
@@ -107,10 +109,13 @@ async function rayleighRitz(vectors: Matrix, image: Matrix, kernels: DenseKernel
 }
 
 /** Largest ‖residual‖ / (θ_i − θ_P): bounds the sine of the angle to the space beyond the block. */
-function worstAngle({ values, residuals }: Ritz, wanted: number): number {
+function worstAngle({ values, residuals }: Ritz, { wanted, negligibleShare = 0 }: DominantOptions): number {
   const edge = values.length > wanted ? values[values.length - 1]! : 0;
   let worst = 0;
-  for (let i = 0; i < wanted; i++) worst = Math.max(worst, residuals[i]! === 0 ? 0 : residuals[i]! / Math.max(values[i]! - edge, 0));
+  for (let i = 0; i < wanted; i++) {
+    if (residuals[i]! === 0 || values[i]! < negligibleShare * values[0]!) continue;
+    worst = Math.max(worst, residuals[i]! / Math.max(values[i]! - edge, 0));
+  }
   return worst;
 }
 
@@ -131,7 +136,7 @@ function chebyshevDegree(ritz: Ritz, options: DominantOptions, left: number): nu
   const edge = ritz.values[ritz.values.length - 1]!;
   const atWanted = growth(ritz.values[options.wanted - 1]!, edge);
   const atTop = growth(ritz.values[0]!, edge);
-  const needed = Math.log(Math.max(2, worstAngle(ritz, options.wanted) / options.angleTolerance)) / Math.log(Math.max(1.05, atWanted));
+  const needed = Math.log(Math.max(2, worstAngle(ritz, options) / options.angleTolerance)) / Math.log(Math.max(1.05, atWanted));
   const bearable = Math.log(1e8) / Math.log(Math.max(1.05, atTop / atWanted));
   return Math.max(1, Math.min(Math.ceil(needed) + 1, Math.floor(bearable), 8, left)); // one more saves a round that just misses
 }

@@ -16,8 +16,8 @@ export interface NullBasis {
   basis: Float64Array;
   /** tr(Uᵀ G U): the calibration energy left inside the subspace. */
   energy: number;
-  /** Estimated bound on how far `energy` lies above the least that any R directions can have. */
-  energyExcess: number;
+  /** Estimated bound on how far `energy` lies above the least that any R directions can have; null where that is not sought. */
+  energyExcess: number | null;
   /** tr(G), for the ratio. */
   totalEnergy: number;
   /** Rayleigh–Ritz values of the R directions, ascending. */
@@ -34,4 +34,7 @@ export interface AdapterStart {
   b: Float32Array;
 }
 
-export type Method = "lora-null-v1" | "lora-null-v2" | "lora";
+/** Ways to start an adapter; each is a row of starts/methods.ts. */
+export type Method =
+  | "lora-null-v1" | "lora-null-v2" | "lora"
+  | "pissa" | "milora" | "corda-knowledge" | "corda-task" | "olora" | "eva" | "task-null";

@@ -32,7 +32,7 @@ export interface ProjectionWeight {
 }
 
 export interface ProjectionStart extends AdapterStart {
-  /** Singular values of B·A, descending; null where B starts at zero. */
+  /** Singular values of the decomposition behind B·A, descending; null where B starts at zero. */
   singularValues: Float64Array | null;
   /** ‖B·A·X‖² over the calibration tokens: how much of the layer's output the start holds; null without a Gram. */
   outputChange: number | null;

@@ -24,7 +24,7 @@ export interface InputEnergy {
   size: number;
   /** Calibration energy inside the space, the most it may exceed the least possible by, and that of all directions. */
   energy: number;
-  energyExcess: number;
+  energyExcess: number | null;
   totalEnergy: number;
   ritzValues: number[];
   nextRitzValue: number | null;

@@ -77,7 +77,7 @@ goldenTest(
     for (let layer = 0; layer < grams.info.layers; layer += 1) {
       for (const input of ["attention", "mlp"] as const) {
         const { energy, energyExcess } = await bottomSubspace(grams.read(layer, input), 16, { kernels, seed: 0 });
-        worst = Math.max(worst, energyExcess / energy);
+        worst = Math.max(worst, energyExcess! / energy);
       }
     }
     await kernels.release();
