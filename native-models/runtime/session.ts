@@ -19,6 +19,8 @@ export interface SessionOptions {
   /** Folder that the program's weights are relative to; needed when it has any. */
   weightsFolder?: string;
   threads?: number;
+  /** Threads of a product wait for the next one by spinning: quick for long graphs, a waste between short runs. Default true. */
+  spins?: boolean;
   /**
    * Packs weights for the matrix kernels when loading: faster for short inputs, at the price of a second copy of every
    * weight in memory. Default false.
@@ -45,7 +47,7 @@ export interface Session {
 }
 
 export async function openSession(program: OnnxProgram, options: SessionOptions = {}): Promise<Session> {
-  const { weightsFolder, threads = availableParallelism(), prepack = false, profilePrefix, keepsMemory = true } = options;
+  const { weightsFolder, threads = availableParallelism(), prepack = false, profilePrefix, keepsMemory = true, spins = true } = options;
   const session = await ort.InferenceSession.create(program.bytes, {
     executionProviders: ["cpu"],
     intraOpNumThreads: threads,
@@ -59,6 +61,7 @@ export async function openSession(program: OnnxProgram, options: SessionOptions 
     extra: {
       session: {
         disable_prepacking: prepack ? "0" : "1",
+        ...(spins ? {} : { intra_op: { allow_spinning: "0" } }),
         ...(weightsFolder ? { model_external_initializers_file_folder_path: weightsFolder } : {}),
       },
     },
