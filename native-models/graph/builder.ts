@@ -71,6 +71,9 @@ export class GraphBuilder {
 
   // ── reductions over axes ───────────────────────────────────────────────────────────────────────────────────────
 
+  /** softmax(scores)·values. */
+  softmaxMatMul(scores: Value, values: Value): Value { return this.#one("SoftmaxMatMul", [scores, values], {}); }
+  swiGlu(gate: Value, up: Value): Value { return this.#one("SwiGlu", [gate, up], {}); }
   softmax(x: Value): Value { return this.#one("Softmax", [x], {}); }
   reduceSum(x: Value, axes: readonly number[], keepDims = false): Value { return this.#one("ReduceSum", [x], { axes, keepDims }); }
   reduceMean(x: Value, axes: readonly number[], keepDims = false): Value { return this.#one("ReduceMean", [x], { axes, keepDims }); }

@@ -80,6 +80,16 @@ export const lowerings = {
   Gemm: ({ emit, inputs, outputs, attributes: { transposeA, transposeB } }) =>
     emit.node("Gemm", inputs, outputs, { transA: { int: transposeA ? 1 : 0 }, transB: { int: transposeB ? 1 : 0 } }),
   MatMul: plain("MatMul"),
+  SoftmaxMatMul: ({ emit, inputs: [scores, values], outputs: [mixed, probabilities] }) => {
+    const rows = probabilities || emit.fresh();
+    emit.node("Softmax", [scores], [rows], { axis: { int: -1 } });
+    if (mixed) emit.node("MatMul", [rows, values], [mixed]);
+  },
+  SwiGlu: ({ emit, inputs: [gate, up], outputs }) => {
+    const activated = emit.fresh();
+    emit.node("QuickGelu", [gate], [activated], { alpha: { float: 1 } }, microsoft);
+    emit.node("Mul", [activated, up], outputs);
+  },
   Softmax: ({ emit, inputs, outputs }) => emit.node("Softmax", inputs, outputs, { axis: { int: -1 } }),
   ReduceSum: reduction("ReduceSum"),
   ReduceMean: reduction("ReduceMean"),
@@ -108,7 +118,7 @@ export const lowerings = {
     emit.node("Gather", [flat, from], outputs, { axis: { int: 0 } });
   },
   RmsNorm: ({ emit, inputs, outputs, attributes: { epsilon } }) =>
-    emit.node("SimplifiedLayerNormalization", inputs, outputs[1] === "" ? [outputs[0]] : outputs, {
+    emit.node("SimplifiedLayerNormalization", inputs, outputs[1] ? [outputs[0] || emit.fresh(), outputs[1]] : [outputs[0]], {
       axis: { int: -1 },
       epsilon: { float: epsilon },
       stash_type: { int: 1 },

@@ -19,6 +19,10 @@ export interface OpAttributes {
   Gemm: { transposeA: boolean; transposeB: boolean };
   /** Batched matrix product over the last two axes. */
   MatMul: Record<never, never>;
+  /** y = softmax(s)·v, s [..,m,n], v [..,n,e]; outputs y and the probabilities. */
+  SoftmaxMatMul: Record<never, never>;
+  /** silu(gate) ⊙ up. */
+  SwiGlu: Record<never, never>;
   /** Over the last axis. */
   Softmax: Record<never, never>;
   ReduceSum: { axes: readonly number[]; keepDims: boolean };

@@ -91,6 +91,20 @@ export const shapeRules = {
     return [{ dtype: a.dtype, shape: [...lead, a.shape.at(-2) as Dim, b.shape.at(-1) as Dim] }];
   },
   Softmax: unary("Softmax"),
+  SoftmaxMatMul: (inputs) => {
+    const [scores, values] = inputs;
+    demand(isSameShape(scores.shape.slice(0, -2), values.shape.slice(0, -2)), "SoftmaxMatMul", inputs, "leading axes are the same");
+    demand(scores.shape.at(-1) === values.shape.at(-2), "SoftmaxMatMul", inputs, "inner sizes agree");
+    return [
+      { dtype: scores.dtype, shape: [...scores.shape.slice(0, -1), values.shape.at(-1) as Dim] },
+      { dtype: scores.dtype, shape: scores.shape },
+    ];
+  },
+  SwiGlu: (inputs) => {
+    const [gate, up] = inputs;
+    demand(isSameShape(gate.shape, up.shape) && isFloat(gate), "SwiGlu", inputs, "gate and up have one shape");
+    return [{ dtype: gate.dtype, shape: gate.shape }];
+  },
   ReduceSum: reduction("ReduceSum"),
   ReduceMean: reduction("ReduceMean"),
   ReduceMax: reduction("ReduceMax"),

@@ -20,7 +20,13 @@ export type NodeKind =
   | { kind: "input"; name: string }
   | { kind: "constant"; data: ConstantData }
   | { kind: "weight"; name: string; external: ExternalData }
-  | { kind: "op"; op: Op; attributes: Attributes };
+  | {
+      kind: "op";
+      op: Op;
+      attributes: Attributes;
+      /** Computed a second time on purpose (passes/recompute.ts): not to be shared with the first. */
+      isRepeat?: boolean;
+    };
 
 export interface GraphNode {
   id: number;

@@ -91,6 +91,17 @@ export const vjp = {
     () => sumTo(g, g.matmul(dy, g.swapLast(b)), a.shape),
     () => sumTo(g, g.matmul(g.swapLast(a), dy), b.shape),
   ],
+  // y = P·v, P = softmax(s)                ds = P ⊙ (dP − Σ dP ⊙ P), dP = dy·vᵀ; Σ dP ⊙ P = Σ dy ⊙ y, which is smaller
+  //                                        dv = Pᵀ·dy             (FlashAttention, arXiv 2205.14135, eq. 4)
+  SoftmaxMatMul: ({ g, x: [, values], y: [y, p], dy }) => [
+    () => g.mul(p, g.sub(g.matmul(dy, g.swapLast(values)), g.sumLast(g.mul(dy, y)))),
+    () => g.matmul(g.swapLast(p), dy),
+  ],
+  // y = s ⊙ u, s = g σ(g)                  du = dy ⊙ s            dg = dy ⊙ (y + σ(u − y)), as s' = σ + s(1 − σ)
+  SwiGlu: ({ g, x: [gate, up], y: [y], dy }) => [
+    () => g.mul(dy, g.add(y, g.mul(g.sigmoid(gate), g.sub(up, y)))),
+    () => g.mul(dy, g.mul(gate, g.sigmoid(gate))),
+  ],
   // y = softmax(x), last axis              dx = y ⊙ (dy − Σ dy ⊙ y)
   Softmax: ({ g, y: [y], dy }) => [() => g.mul(y, g.sub(dy, g.sumLast(g.mul(dy, y))))],
   // y = Σ x over axes                      dx = dy on every summed place

@@ -3,7 +3,7 @@
 
 import type { GraphBuilder } from "../graph/builder.ts";
 import type { Value } from "../graph/value.ts";
-import type { Project } from "./decoder.ts";
+import type { Project, Projected } from "./decoder.ts";
 import type { Module } from "./names.ts";
 
 /**
@@ -45,15 +45,13 @@ export function trainingAdapters(g: GraphBuilder, modules: readonly Module[], ra
       return [name, { a, b, a0, b0 }] as const;
     }),
   );
-  const project: Project = (x, module, weight) => {
-    const adapter = byName.get(module);
-    const base = g.linear(x, weight);
-    if (!adapter) return base;
-    const { a, b, a0, b0 } = adapter;
-    if (kind === "b") return g.linear(g.linear(x, a), g.sub(b, b0 as Value), base);
-    const tuned = g.linear(g.linear(x, a), b, base);
-    return a0 && b0 ? g.linear(g.linear(x, a0), g.neg(b0), tuned) : tuned;
+  /** The pair whose product is the whole update: [A; A0] and [B, −B0], or A and B − B0 where A stays. */
+  const updateOf = (module: string): { a: Value; b: Value } => {
+    const { a, b, a0, b0 } = byName.get(module) as NonNullable<ReturnType<typeof byName.get>>;
+    if (kind === "b") return { a, b: g.sub(b, b0 as Value) };
+    return a0 && b0 ? { a: g.concat([a, a0], 0), b: g.concat([b, g.neg(b0)], 1) } : { a, b };
   };
+  const project: Project = (x, group) => applyGroup(g, x, group, group.map(({ module }) => updateOf(module)), (u) => u);
   return { project, trainable, fixed };
 }
 
@@ -63,14 +61,27 @@ export function answeringAdapters(g: GraphBuilder, modules: readonly Module[]): 
   const byName = new Map(
     modules.map(({ name, out, in: size }) => [name, { a: g.input(`${name}.A`, "float32", ["R", size]), b: g.input(`${name}.B`, "float32", [out, "R"]) }] as const),
   );
-  return (x, module, weight) => {
-    const base = g.linear(x, weight);
-    const adapter = byName.get(module);
-    return adapter ? g.linear(g.mul(g.linear(x, adapter.a), weighing), adapter.b, base) : base;
-  };
+  return (x, group) => applyGroup(g, x, group, group.map(({ module }) => byName.get(module) as { a: Value; b: Value }), (u) => g.mul(u, weighing));
+}
+
+/**
+ * W0·x + B·weigh(A·x) for projections that read the same x. Their A stand in one matrix, so x is read once for all of them
+ * forward, and its cotangent is one product backward.
+ */
+function applyGroup(g: GraphBuilder, x: Value, group: readonly Projected[], updates: readonly { a: Value; b: Value }[], weigh: (u: Value) => Value): Value[] {
+  const ranks = updates.map(({ a }) => a.shape[0]);
+  const joined = ranks.every((rank) => typeof rank === "number") ? g.linear(x, g.concat(updates.map(({ a }) => a), 0)) : null; // [N,ΣR]
+  let start = 0;
+  return group.map(({ weight }, i) => {
+    const { a, b } = updates[i];
+    const from = start;
+    start += joined ? (ranks[i] as number) : 0;
+    const u = !joined ? g.linear(x, a) : updates.length === 1 ? joined : g.slice(joined, 1, from, start);
+    return g.linear(weigh(u), b, g.linear(x, weight));
+  });
 }
 
 /** The base alone. */
 export function noAdapters(g: GraphBuilder): Project {
-  return (x, _module, weight) => g.linear(x, weight);
+  return (x, group) => group.map(({ weight }) => g.linear(x, weight));
 }

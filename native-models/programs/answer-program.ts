@@ -45,7 +45,7 @@ export function buildAnswerProgram(checkpoint: Checkpoint, { maxLength, hasAdapt
         const values = g.concat([g.input(`past.v.${layer}`, "float32", ["B", G, "P", E]), v], 2);
         g.output(`k.${layer}`, keys);
         g.output(`v.${layer}`, values);
-        return g.matmul(g.softmax(g.add(g.matmul(q, keys), mask)), values);
+        return g.softmaxMatMul(g.add(g.matmul(q, keys), mask), values);
       },
     },
     embed(g, checkpoint, inputs.ids),

@@ -12,8 +12,14 @@ import { embeddingName, finalNormName, headName, moduleName, projections, type P
 import { rotaryTables } from "./rotary-tables.ts";
 import { weightOf } from "./weights.ts";
 
-/** y = W0·x and what an adapter adds. `weight` [out,in]. */
-export type Project = (x: Value, module: string, weight: Value) => Value;
+/** A projection to apply: its module's name and weight W0 [out,in]. */
+export interface Projected {
+  module: string;
+  weight: Value;
+}
+
+/** y = W0·x and what an adapter adds, for all projections that read the same x. */
+export type Project = (x: Value, group: readonly Projected[]) => Value[];
 
 export interface Attended {
   layer: number;
@@ -44,6 +50,8 @@ export interface DecoderOptions {
   maxLength: number;
   project: Project;
   attend: Attend;
+  /** Sees the residual stream [N,D] that each layer reads. */
+  onLayerInput?: (x: Value) => void;
   /** Sees the input of every group of projections. */
   tap?: (layer: number, input: LayerInput, x: Value) => void;
 }
@@ -77,7 +85,10 @@ export function decoderLayers(options: DecoderOptions, x: Value, first: number, 
   };
   const rotation = { q: table(config.headSize ** -0.5), k: table(1) };
   let hidden = x;
-  for (let layer = first; layer < end; layer++) hidden = decoderLayer(options, rotation, hidden, layer);
+  for (let layer = first; layer < end; layer++) {
+    options.onLayerInput?.(hidden);
+    hidden = decoderLayer(options, rotation, hidden, layer);
+  }
   return hidden;
 }
 
@@ -88,35 +99,42 @@ function decoderLayer(options: DecoderOptions, rotation: Rotation, x: Value, lay
   const { heads: H, kvHeads: G, headSize: E, rmsNormEps } = checkpoint.config;
   const rep = H / G;
   const weight = (path: string): Value => weightOf(g, checkpoint, `${moduleName(layer, path)}.weight`);
-  const apply = (name: Projection, input: Value): Value => {
-    const { path } = projections.find(({ projection }) => projection === name) as (typeof projections)[number];
-    return project(input, moduleName(layer, path), weight(path));
-  };
+  const apply = (input: Value, ...names: Projection[]): Value[] =>
+    project(
+      input,
+      names.map((name) => {
+        const { path } = projections.find(({ projection }) => projection === name) as (typeof projections)[number];
+        return { module: moduleName(layer, path), weight: weight(path) };
+      }),
+    );
 
   const attentionInput = g.rmsNorm(x, weight("input_layernorm"), rmsNormEps);
   tap?.(layer, "attention", attentionInput);
-  const spread = (name: "q" | "k" | "v"): Value => g.spreadRows(apply(name, attentionInput), inputs.map); // [N,·] → [B,T,·]
-  const rotated = (name: "q" | "k", count: number): Value => g.rotary(spread(name), inputs.positions, rotation[name].cos, rotation[name].sin, count);
   const [B, T] = inputs.positions.shape;
-  const q = g.transpose(g.reshape(rotated("q", H), [B, T, G, rep, E]), [0, 2, 3, 1, 4]); // → [B,G,rep,T,E]
-  const k = g.transpose(g.reshape(rotated("k", G), [B, T, G, E]), [0, 2, 3, 1]); // → [B,G,E,T]
-  const v = g.transpose(g.reshape(spread("v"), [B, T, G, E]), [0, 2, 1, 3]); // → [B,G,T,E]
+  const [qRows, kRows, vRows] = apply(attentionInput, "q", "k", "v").map((rows) => g.spreadRows(rows, inputs.map)); // [N,·] → [B,T,·]
+  const rotated = (rows: Value, { cos, sin }: Rotation["q"], count: number): Value => g.rotary(rows, inputs.positions, cos, sin, count);
+  const q = g.transpose(g.reshape(rotated(qRows, rotation.q, H), [B, T, G, rep, E]), [0, 2, 3, 1, 4]); // → [B,G,rep,T,E]
+  const k = g.transpose(g.reshape(rotated(kRows, rotation.k, G), [B, T, G, E]), [0, 2, 3, 1]); // → [B,G,E,T]
+  const v = g.transpose(g.reshape(vRows, [B, T, G, E]), [0, 2, 1, 3]); // → [B,G,T,E]
   const mixed = g.reshape(attend({ layer, q: g.reshape(q, [B, G, times(T, rep), E]), k, v }), [B, G, rep, T, E]);
   const merged = g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [B, T, H * E]); // → [B,T,H·E]
   const attentionOutput = g.collectRows(merged, inputs.map); // → [N,H·E]
   tap?.(layer, "attentionOutput", attentionOutput);
-  const h = g.add(x, apply("o", attentionOutput));
+  const [attended] = apply(attentionOutput, "o");
+  const h = g.add(x, attended);
 
   const mlpInput = g.rmsNorm(h, weight("post_attention_layernorm"), rmsNormEps);
   tap?.(layer, "mlp", mlpInput);
-  const inner = g.mul(g.silu(apply("gate", mlpInput)), apply("up", mlpInput));
+  const [gate, up] = apply(mlpInput, "gate", "up");
+  const inner = g.swiGlu(gate, up);
   tap?.(layer, "mlpDown", inner);
-  return g.add(h, apply("down", inner));
+  const [narrowed] = apply(inner, "down");
+  return g.add(h, narrowed);
 }
 
 /** Softmax attention with an additive mask that broadcasts to [B,G,rep·T,S]; no cache. */
 export function attendWithin(g: GraphBuilder, mask: Value): Attend {
-  return ({ q, k, v }) => g.matmul(g.softmax(g.add(g.matmul(q, k), mask)), v);
+  return ({ q, k, v }) => g.softmaxMatMul(g.add(g.matmul(q, k), mask), v);
 }
 
 /** Logits [M,V] of hidden states [M,D], and the head's weight for those who gather from it. */

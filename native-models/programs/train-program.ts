@@ -7,6 +7,8 @@ import { backward } from "../graph/backward.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
 import { optimize } from "../graph/passes/optimize.ts";
+import { recompute, type Keeps } from "../graph/passes/recompute.ts";
+import type { GraphNode, Value } from "../graph/value.ts";
 import { f32, i64, type TensorData } from "../runtime/session.ts";
 import { trainingAdapters, type AdapterKind } from "./adapters.ts";
 import { attendWithin, declareDecoderInputs, decoderLayers, embed, finalNorm, logitsOf, tokenLoss } from "./decoder.ts";
@@ -24,14 +26,22 @@ export interface TrainProgram {
   fixed: readonly TensorLayout[];
 }
 
+/**
+ * What the backward pass computes again instead of holding: "none"; "cheap": norms, gates and attention probabilities, a
+ * few per cent of the time; "layer": all of a layer from its input, one more forward pass.
+ */
+export type Recomputed = "none" | "cheap" | "layer";
+
 export interface TrainProgramOptions {
   rank: number;
   kind: AdapterKind;
+  /** Default "cheap". */
+  recomputed?: Recomputed;
   /** Longest row in tokens. */
   maxLength: number;
 }
 
-export function buildTrainProgram(checkpoint: Checkpoint, { rank, kind, maxLength }: TrainProgramOptions): TrainProgram {
+export function buildTrainProgram(checkpoint: Checkpoint, { rank, kind, maxLength, recomputed = "cheap" }: TrainProgramOptions): TrainProgram {
   const g = new GraphBuilder();
   const { config } = checkpoint;
   const inputs = declareDecoderInputs(g);
@@ -41,18 +51,40 @@ export function buildTrainProgram(checkpoint: Checkpoint, { rank, kind, maxLengt
   const targets = g.input("targets", "int64", ["M"]);
   const lossWeight = g.input("lossWeight", "float32", ["M", 1]);
   const adapters = trainingAdapters(g, modulesOf(config), rank, kind);
-  const options = { g, checkpoint, inputs, maxLength, project: adapters.project, attend: attendWithin(g, mask) };
+  const layerInputs = new Set<number>();
+  const onLayerInput = (x: Value): void => void layerInputs.add(x.node.id);
+  const options = { g, checkpoint, inputs, maxLength, project: adapters.project, attend: attendWithin(g, mask), onLayerInput };
 
   const hidden = decoderLayers(options, embed(g, checkpoint, inputs.ids), 0, config.layers);
   const predicting = g.collectRows(finalNorm(g, checkpoint, hidden), picked); // [N,D] → [M,D]
   const nll = tokenLoss(g, predicting, logitsOf(g, checkpoint, predicting), targets);
   const loss = g.reduceSum(g.mul(nll, lossWeight), [0, 1]);
+  const firstBackward = g.graph().nodes.length;
+  const lastLayer = hidden.node.id;
   const gradients = backward(g, loss, adapters.trainable.map(({ value }) => value));
 
   g.output("loss", loss);
   gradients.forEach((gradient, i) => g.output(gradientName(adapters.trainable[i].name), gradient));
   const layout = (list: readonly TensorLayout[]): TensorLayout[] => list.map(({ name, shape }) => ({ name, shape }));
-  return { program: emitOnnx(optimize(g.graph())), trainable: layout(adapters.trainable), fixed: layout(adapters.fixed) };
+  const keeps: Record<Recomputed, Keeps> = {
+    none: () => true,
+    cheap: (node) => !isCheap(node),
+    // Behind the last layer only trained positions are left: nothing worth computing twice.
+    layer: (node) => layerInputs.has(node.id) || node.id >= lastLayer || readsWeightsOnly(node),
+  };
+  return { program: emitOnnx(optimize(recompute(g.graph(), firstBackward, keeps[recomputed]))), trainable: layout(adapters.trainable), fixed: layout(adapters.fixed) };
+}
+
+/** Norms, gates, and the scores and probabilities of attention, which are [B,G,rep·T,T]. */
+function isCheap({ source, outputs }: GraphNode): boolean {
+  if (source.kind !== "op") return false;
+  if (source.op === "RmsNorm" || source.op === "SwiGlu" || source.op === "SoftmaxMatMul") return true;
+  return outputs[0].shape.length === 4 && (source.op === "MatMul" || source.op === "Add");
+}
+
+/** A weight's cast to float32 is done once, when the program is loaded. */
+function readsWeightsOnly({ inputs }: GraphNode): boolean {
+  return inputs.every(({ node }) => node.source.kind === "weight" || node.source.kind === "constant");
 }
 
 export function gradientName(trainable: string): string {

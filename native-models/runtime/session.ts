@@ -46,6 +46,13 @@ export interface Session {
   release(): Promise<void>;
 }
 
+/**
+ * The runtime's optimizers that would undo the compiler's work: what a graph repeats it repeats on purpose
+ * (passes/recompute.ts), thin products are turned on purpose (passes/thin-products.ts), and nodes made anew at the end
+ * of the graph would run too early (emit-onnx.ts).
+ */
+const undoingOptimizers = ["CommonSubexpressionElimination", "GemmTransposeFusion", "GatherSliceToSplitFusion"];
+
 export async function openSession(program: OnnxProgram, options: SessionOptions = {}): Promise<Session> {
   const { weightsFolder, threads = availableParallelism(), prepack = false, profilePrefix, keepsMemory = true, spins = true } = options;
   const session = await ort.InferenceSession.create(program.bytes, {
@@ -59,6 +66,7 @@ export async function openSession(program: OnnxProgram, options: SessionOptions 
     logSeverityLevel: 3,
     ...(profilePrefix ? { enableProfiling: true, profileFilePrefix: profilePrefix } : {}),
     extra: {
+      optimization: { disable_specified_optimizers: undoingOptimizers.join(";") },
       session: {
         disable_prepacking: prepack ? "0" : "1",
         ...(spins ? {} : { intra_op: { allow_spinning: "0" } }),

@@ -59,6 +59,8 @@ export const vjpCases: VjpCase[] = [
     ),
   ),
   { op: "MatMul", name: "MatMul with a broadcast batch axis", inputs: { a: { shape: [2, 3, 2, 4], isChecked: true }, b: { shape: [3, 4, 5], isChecked: true } }, build: (g, { a, b }) => g.matmul(a, b) },
+  { op: "SoftmaxMatMul", name: "SoftmaxMatMul", inputs: { a: { shape: [2, 3, 4], isChecked: true }, v: { shape: [2, 4, 5], isChecked: true } }, build: (g, { a, v }) => g.softmaxMatMul(a, v) },
+  { op: "SwiGlu", name: "SwiGlu", inputs: { gate: { shape: [3, 4], range: [-3, 3], isChecked: true }, up: { shape: [3, 4], isChecked: true } }, build: (g, { gate, up }) => g.swiGlu(gate, up) },
   { op: "Softmax", name: "Softmax", inputs: { a: { shape: [2, 5], isChecked: true } }, build: (g, { a }) => g.softmax(a) },
   { op: "ReduceSum", name: "ReduceSum, axis dropped", inputs: { a: { shape: [2, 3, 2], isChecked: true } }, build: (g, { a }) => g.square(g.reduceSum(a, [1])) },
   { op: "ReduceMean", name: "ReduceMean, axis kept", inputs: { a: { shape: [2, 3, 2], isChecked: true } }, build: (g, { a }) => g.square(g.reduceMean(a, [-1], true)) },

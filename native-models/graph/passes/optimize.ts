@@ -6,12 +6,14 @@ import { dropDead } from "./drop-dead.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { fuseGemmAdd } from "./fuse-gemm-add.ts";
 import { shareCommon } from "./share-common.ts";
+import { turnThinProducts } from "./thin-products.ts";
 
 export const passes: readonly { name: string; run: (graph: Graph) => Graph }[] = [
   { name: "drop dead nodes", run: dropDead },
   { name: "fold constants", run: foldConstants },
   { name: "share common subexpressions", run: shareCommon },
   { name: "drop dead nodes", run: dropDead },
+  { name: "turn thin products", run: turnThinProducts },
   { name: "fuse Gemm and Add", run: fuseGemmAdd },
   { name: "drop dead nodes", run: dropDead },
 ];

@@ -27,5 +27,5 @@ function keyOf(node: GraphNode, inputs: readonly Value[]): string | null {
     if (source.data.length > longestComparedConstant) return null;
     return `constant ${node.outputs[0].dtype} ${node.outputs[0].shape} ${Array.from(source.data as ArrayLike<number | bigint>, String).join()}`;
   }
-  return `${source.op} ${JSON.stringify(source.attributes)} ${inputs.map((value) => value.id).join()}`;
+  return `${source.op}${source.isRepeat ? " again" : ""} ${JSON.stringify(source.attributes)} ${inputs.map((value) => value.id).join()}`;
 }
