@@ -107,7 +107,7 @@ describe("the window", () => {
     await page.getByRole("img", { name: "Loss over 14 steps" }).waitFor();
     expect(await page.getByRole("region", { name: "Knowledge kept" }).innerText()).toContain("12 questions");
     expect(await page.getByRole("region", { name: "Files" }).innerText()).toContain(join("runs", "1", "adapter"));
-    expect(await page.getByRole("list", { name: "Knowledge: changed answers" }).getByRole("listitem").count()).toBeGreaterThan(2);
+    expect(await page.getByRole("list", { name: "Knowledge: the answers" }).getByRole("listitem").count()).toBeGreaterThan(2);
     expect(await seriousFindings(page)).toEqual([]);
     await window.screenshot("run");
     await goTo("Runs");
@@ -117,7 +117,7 @@ describe("the window", () => {
 
   browserTest("answers one prompt by both models side by side", async () => {
     await goTo("Compare");
-    await fill("Longest answer", 12);
+    await fill("At most", 12);
     await page.getByRole("textbox", { name: "Prompt" }).fill("Emma has 10 books and gives away 6 of them. How many are left?");
     await page.keyboard.press("Control+Enter");
     await page.getByText(/tokens\/s together/).waitFor();
