@@ -6,7 +6,7 @@
 import { readTensorF32 } from "../../native-models/checkpoint/safetensors.ts";
 import type { Checkpoint, RopeConfig } from "../../native-models/checkpoint/types.ts";
 
-type Row = Float64Array;
+type Row = Float64Array<ArrayBuffer>;
 
 /** sign·B·A, A [rank,in] and B [out,rank]. */
 export interface NaiveUpdate {
@@ -29,8 +29,8 @@ export interface NaiveLlama {
 export function naiveLlama(checkpoint: Checkpoint): NaiveLlama {
   const { config } = checkpoint;
   const { layers, heads: H, kvHeads: G, headSize: E, rmsNormEps, rope } = config;
-  const weights = new Map([...checkpoint.tensors.keys()].map((name) => [name, Float64Array.from(readTensorF32(checkpoint, name))]));
-  const weight = (name: string): Float64Array => weights.get(`${name}.weight`)!;
+  const weights = new Map([...checkpoint.tensors.keys()].map((name): [string, Row] => [name, Float64Array.from(readTensorF32(checkpoint, name))]));
+  const weight = (name: string): Row => weights.get(`${name}.weight`)!;
   const embedding = weight("model.embed_tokens");
   const head = config.tiedEmbeddings ? embedding : weight("lm_head");
   const frequencies = Array.from({ length: E / 2 }, (_, i) => frequency(rope, i, E));
@@ -89,14 +89,14 @@ export function naiveLlama(checkpoint: Checkpoint): NaiveLlama {
   };
 }
 
-export function logSoftmax(logits: ArrayLike<number>): Float64Array {
+export function logSoftmax(logits: ArrayLike<number>): Row {
   const values = Float64Array.from(logits);
   const peak = values.reduce((most, value) => Math.max(most, value), -Infinity);
   const sum = Math.log(values.reduce((total, value) => total + Math.exp(value - peak), 0));
   return values.map((value) => value - peak - sum);
 }
 
-function softmax(scores: readonly number[]): Float64Array {
+function softmax(scores: readonly number[]): Row {
   return logSoftmax(scores).map(Math.exp);
 }
 

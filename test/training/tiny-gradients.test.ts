@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Checkpoint } from "../../native-models/checkpoint/types.ts";
 import type { AdapterKind } from "../../native-models/programs/adapters.ts";
-import type { Recomputed } from "../../native-models/programs/train-program.ts";
+import { countTargets, type Recomputed } from "../../native-models/programs/train-program.ts";
 import { viewOf, type ParameterView } from "../../native-models/training/state.ts";
 import { naiveLlama } from "../support/naive-llama.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -36,7 +36,7 @@ async function worstDifferences(checkpoint: Checkpoint, kind: AdapterKind, count
   const model = naiveLlama(checkpoint);
   const tensors = new Map([...tinyAdapters(checkpoint, rank, 5)].map(([name, values]) => [name, Float64Array.from(values)]));
   const updates = updatesOf(tensors, rank, kind);
-  const trained = rows.reduce((sum, { isTrained }) => sum + isTrained.reduce((n, x) => n + x, 0), 0);
+  const trained = rows.reduce((sum, row) => sum + countTargets(row), 0);
   const loss = (): number => rows.reduce((sum, row) => sum + model.lossSum(row, updates), 0) / trained;
 
   let gradient = 0;
