@@ -39,7 +39,7 @@ test.each([
   const draw = (): Float32Array => Float32Array.from({ length: size }, normal);
   const start = draw();
   const expected: Vectors = { p: Float64Array.from(start), m: new Float64Array(size), v: new Float64Array(size) };
-  let own = { p: start, m: new Float32Array(size), v: new Float32Array(size) };
+  let own: Record<"p" | "m" | "v", Float32Array> = { p: start, m: new Float32Array(size), v: new Float32Array(size) };
   const worst = { p: 0, m: 0, v: 0, norm: 0 };
   for (let t = 1; t <= steps; t++) {
     const [gradients, learningRate] = [draw(), 0.01 * t];

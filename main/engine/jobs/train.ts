@@ -4,7 +4,7 @@
 // that never stopped.
 
 import { cpSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setImmediate as yieldToMessages } from "node:timers/promises";
 import { openCheckpoint } from "../../../native-models/checkpoint/checkpoint.ts";
 import type { Checkpoint } from "../../../native-models/checkpoint/types.ts";
@@ -65,13 +65,12 @@ async function openRun(spec: TrainJob, checkpoint: Checkpoint, start: StoredStar
   };
   const state = createState(compiled.trainable, startTensor);
   const optimizer: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: spec.weightDecay, clipNorm: spec.clipNorm };
-  mkdirSync(spec.out, { recursive: true });
-  cpSync(start.folder, join(spec.out, "start"), { recursive: true });
   const settings = settingsOf(spec, checkpoint, start, await pathHash(join(start.folder, "start.safetensors")), data);
   const checkpoints = join(spec.out, "checkpoints");
   mkdirSync(checkpoints, { recursive: true });
   if (!spec.resume) refuseLeftovers(checkpoints);
   const resumed = spec.resume ? loadCheckpoint(checkpoints, state, settings) : null;
+  keepStart(start.folder, join(spec.out, "start"));
   const trainer = await createTrainer({ checkpoint, compiled, fixed: startTensor, state, optimizer });
   return { kind, state, trainer, settings, checkpoints, resumed, startTensor };
 }
@@ -126,6 +125,11 @@ function settingsOf(spec: TrainJob, checkpoint: Checkpoint, start: StoredStart, 
   const { template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed } = spec;
   const { method, rank } = start.info;
   return { model: checkpoint.fingerprint, start: startHash, method, rank, data: data.hash, template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed };
+}
+
+/** The start stays beside the run it belongs to; a run may also go on from that copy. */
+function keepStart(from: string, to: string): void {
+  if (resolve(from) !== resolve(to)) cpSync(from, to, { recursive: true });
 }
 
 function refuseLeftovers(checkpoints: string): void {
