@@ -91,7 +91,7 @@ export async function createAnswerer({ checkpoint, maxLength, session: sessionOp
 
   /** Runs new tokens of each row; `wanted` are packed places whose outputs are asked for. */
   async function advance(batch: Batch, news: readonly (readonly number[])[], wanted: "last" | { places: number[]; targets: number[] }, only: readonly string[]) {
-    const packed = packRows(news, batch.rows.map(({ length }) => length));
+    const packed = packRows(news, { offsets: batch.rows.map(({ length }) => length) });
     const rowOfToken = news.flatMap((ids, row) => ids.map(() => row));
     const places = wanted === "last" ? news.map((ids, row) => packed.starts[row] + ids.length - 1) : wanted.places;
     const targets = wanted === "last" ? places.map(() => 0) : wanted.targets;

@@ -14,6 +14,8 @@ export interface OnnxProgram {
   inputs: readonly { name: string; dtype: Value["dtype"]; shape: readonly Dim[] }[];
   outputs: readonly { name: string; dtype: Value["dtype"]; shape: readonly Dim[] }[];
   nodeCount: number;
+  /** What was emitted: liveness.ts works out from it what a run will hold. */
+  graph: Graph;
 }
 
 interface OnnxNode {
@@ -76,7 +78,7 @@ export function emitOnnx(graph: Graph): OnnxProgram {
     ],
     graph: { name: "program", node: inRunOrder(nodes), initializer: initializers, input: inputs.map(valueInfo), output: outputs.map(valueInfo) },
   });
-  return { bytes, inputs, outputs, nodeCount: nodes.length };
+  return { bytes, inputs, outputs, nodeCount: nodes.length, graph };
 }
 
 /**

@@ -77,7 +77,8 @@ function applyGroup(g: GraphBuilder, x: Value, group: readonly Projected[], upda
     const from = start;
     start += joined ? (ranks[i] as number) : 0;
     const u = !joined ? g.linear(x, a) : updates.length === 1 ? joined : g.slice(joined, 1, from, start);
-    return g.linear(weigh(u), b, g.linear(x, weight));
+    // The wide product adds onto the thin one: the other way round costs one more pass over [N,out].
+    return g.linear(x, weight, g.linear(weigh(u), b));
   });
 }
 

@@ -53,7 +53,7 @@ export function buildTrainProgram(checkpoint: Checkpoint, { rank, kind, maxLengt
   const adapters = trainingAdapters(g, modulesOf(config), rank, kind);
   const layerInputs = new Set<number>();
   const onLayerInput = (x: Value): void => void layerInputs.add(x.node.id);
-  const options = { g, checkpoint, inputs, maxLength, project: adapters.project, attend: attendWithin(g, mask), onLayerInput };
+  const options = { g, checkpoint, inputs, maxLength: Math.ceil(maxLength / 16) * 16, project: adapters.project, attend: attendWithin(g, mask), onLayerInput };
 
   const hidden = decoderLayers(options, embed(g, checkpoint, inputs.ids), 0, config.layers);
   const predicting = g.collectRows(finalNorm(g, checkpoint, hidden), picked); // [N,D] → [M,D]
@@ -68,18 +68,19 @@ export function buildTrainProgram(checkpoint: Checkpoint, { rank, kind, maxLengt
   const layout = (list: readonly TensorLayout[]): TensorLayout[] => list.map(({ name, shape }) => ({ name, shape }));
   const keeps: Record<Recomputed, Keeps> = {
     none: () => true,
-    cheap: (node) => !isCheap(node),
+    cheap: (value) => !isCheap(value),
     // Behind the last layer only trained positions are left: nothing worth computing twice.
-    layer: (node) => layerInputs.has(node.id) || node.id >= lastLayer || readsWeightsOnly(node),
+    layer: ({ node }) => layerInputs.has(node.id) || node.id >= lastLayer || readsWeightsOnly(node),
   };
   return { program: emitOnnx(optimize(recompute(g.graph(), firstBackward, keeps[recomputed]))), trainable: layout(adapters.trainable), fixed: layout(adapters.fixed) };
 }
 
 /** Norms, gates, and the scores and probabilities of attention, which are [B,G,rep·T,T]. */
-function isCheap({ source, outputs }: GraphNode): boolean {
+function isCheap({ node: { source }, index, shape }: Value): boolean {
   if (source.kind !== "op") return false;
-  if (source.op === "RmsNorm" || source.op === "SwiGlu" || source.op === "SoftmaxMatMul") return true;
-  return outputs[0].shape.length === 4 && (source.op === "MatMul" || source.op === "Add");
+  if (source.op === "RmsNorm" || source.op === "SwiGlu") return true;
+  if (source.op === "SoftmaxMatMul") return index === 1;
+  return shape.length === 4 && (source.op === "MatMul" || source.op === "Add");
 }
 
 /** A weight's cast to float32 is done once, when the program is loaded. */
@@ -107,7 +108,7 @@ export function countTargets({ ids, isTrained }: TrainRow): number {
 /** Feeds of one micro-batch. `windowTargets`: trained tokens of the whole optimizer step, which the loss divides by. */
 export function trainFeeds(rows: readonly TrainRow[], windowTargets: number, rep: number): { feeds: Record<string, TensorData>; tokens: number } {
   // The last token of a row predicts nothing, so it is not computed.
-  const packed = packRows(rows.map(({ ids }) => Array.from(ids).slice(0, -1)));
+  const packed = packRows(rows.map(({ ids }) => Array.from(ids).slice(0, -1)), { alignment: 16 });
   const from: number[] = [];
   const targets: number[] = [];
   rows.forEach(({ ids, isTrained }, b) => {

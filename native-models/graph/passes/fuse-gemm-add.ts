@@ -10,8 +10,8 @@ export function fuseGemmAdd(graph: Graph): Graph {
   const fused = rewrite(graph, (node, inputs, keep) => {
     let values: readonly Value[] | null = null;
     if (node.source.kind === "op" && node.source.op === "Add" && isSameShape(inputs[0].shape, inputs[1].shape)) {
-      // The later product takes the earlier value as c, so that c exists when the product runs.
-      const order = inputs[0].id > inputs[1].id ? [0, 1] : [1, 0];
+      // The product with more arithmetic takes the other value as c: adding on costs it least.
+      const order = innerSize(inputs[0]) >= innerSize(inputs[1]) ? [0, 1] : [1, 0];
       for (const at of order) {
         const product = inputs[at];
         const other = inputs[1 - at];
@@ -27,4 +27,12 @@ export function fuseGemmAdd(graph: Graph): Graph {
     return values;
   });
   return fused;
+}
+
+/** Length of the sums of a Gemm, as far as it is known; 0 for anything else. */
+function innerSize({ node }: Value): number {
+  if (node.source.kind !== "op" || node.source.op !== "Gemm") return 0;
+  const { transposeA } = node.source.attributes as { transposeA: boolean };
+  const inner = node.inputs[0].shape[transposeA ? 0 : 1];
+  return typeof inner === "number" ? inner : Infinity;
 }

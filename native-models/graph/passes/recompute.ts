@@ -5,10 +5,10 @@
 // Source: Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174.
 
 import { rewrite } from "../rewrite.ts";
-import type { Graph, GraphNode, Value } from "../value.ts";
+import type { Graph, Value } from "../value.ts";
 
-/** Whether a forward node's outputs are held until the backward pass reads them. */
-export type Keeps = (node: GraphNode) => boolean;
+/** Whether a forward value is held until the backward pass reads it. */
+export type Keeps = (value: Value) => boolean;
 
 export function recompute(graph: Graph, firstBackward: number, keeps: Keeps): Graph {
   const repeats = new Map<number, readonly Value[]>(); // id of a forward node → outputs of its repeat
@@ -17,7 +17,7 @@ export function recompute(graph: Graph, firstBackward: number, keeps: Keeps): Gr
     const again = (value: Value): Value => {
       const { source, id, inputs: needs, outputs } = value.node;
       // Forward nodes come first and one for one, so a rewritten one has its old id.
-      if (source.kind !== "op" || id >= firstBackward || keeps(value.node)) return value;
+      if (source.kind !== "op" || id >= firstBackward || keeps(value)) return value;
       let repeated = repeats.get(id);
       if (!repeated) {
         repeated = keep({ ...source, isRepeat: true }, needs.map(again), outputs);
