@@ -1,6 +1,6 @@
 // Looks at every row of a training set before training: lengths, what is kept, cut and dropped, and why.
 // In: a RowSource, tokenizer, template, length limit. Out: the rows to train on and the numbers to show and to store.
-// Rows are streamed; what stays in memory is two integers a kept row.
+// Rows are streamed; what stays in memory is three integers a kept row.
 
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 import type { Tokenizer } from "../checkpoint/types.ts";
@@ -35,6 +35,8 @@ export interface RowPlan {
   rows: Int32Array;
   /** Tokens of each kept row, after cutting. */
   lengths: Int32Array;
+  /** Trained tokens of each kept row. */
+  trained: Int32Array;
   /** total = kept + tooLong + empty; cut rows are among the kept. */
   counts: { total: number; kept: number; cut: number; tooLong: number; empty: number; reasons: DropReason[] };
   /** Of the kept rows. */
@@ -58,6 +60,7 @@ export async function planRows(source: RowSource, tokenizer: Tokenizer, settings
   const { template, length, overLong = "drop" } = settings;
   const rows: number[] = [];
   const lengths: number[] = [];
+  const trained: number[] = [];
   const lengthCounts = new Map<number, number>();
   const reasons = new Map<string, DropReason>();
   const counts = { total: 0, kept: 0, cut: 0, tooLong: 0, empty: 0 };
@@ -95,8 +98,9 @@ export async function planRows(source: RowSource, tokenizer: Tokenizer, settings
       }
       rows.push(index);
       lengths.push(fitted.ids.length);
+      trained.push(countTrained(fitted));
       tokens += fitted.ids.length;
-      trainedTokens += countTrained(fitted);
+      trainedTokens += trained[trained.length - 1]!;
     }
   }
   options.onProgress?.(counts.total, counts.total);
@@ -104,7 +108,7 @@ export async function planRows(source: RowSource, tokenizer: Tokenizer, settings
   const histogram = histogramOf(lengthCounts);
   if (overLong === "refuse" && counts.tooLong > 0) throw refuseLong(source.path, counts, length, histogram.longestTokens);
   if (trainedTokens === 0) throw refuseEmpty(source.path, counts, length);
-  return { template, length, overLong, rows: Int32Array.from(rows), lengths: Int32Array.from(lengths), counts: { ...counts, reasons: [...reasons.values()] }, tokens, trainedTokens, histogram };
+  return { template, length, overLong, rows: Int32Array.from(rows), lengths: Int32Array.from(lengths), trained: Int32Array.from(trained), counts: { ...counts, reasons: [...reasons.values()] }, tokens, trainedTokens, histogram };
 }
 
 type PlacedRow = { index: number; place: string; row: TrainingRow };

@@ -3,8 +3,8 @@
 // and what is alive at the worst node. Inputs, weights and outputs that the caller gives room for are not counted: they
 // are the caller's.
 // It follows what the runtime does: nodes depth first (emit-onnx.ts says why), a tensor freed after its last reader,
-// elementwise results written over an input that nobody reads again, reshapes free. Source: ONNX Runtime's
-// graph.cc (ReverseDFSFrom), allocation_planner.cc (MayInplace, Alias).
+// reshapes free, what depends on weights alone worked out when the program is loaded. Source: ONNX Runtime's graph.cc
+// (ReverseDFSFrom) and allocation_planner.cc (MayInplace, Alias).
 
 import type { Dim, Shape } from "./dims.ts";
 import type { Op } from "./ops.ts";
@@ -20,8 +20,8 @@ export interface Liveness {
   live: readonly { value: Value; bytes: number }[];
 }
 
-/** Ops whose kernel writes over an input of the same size that dies there. */
-const inPlace: ReadonlySet<Op> = new Set(["Add", "Sub", "Mul", "Div", "Neg", "Exp", "Log", "Sqrt", "Sigmoid", "Softmax", "ScatterAdd"]);
+/** Ops whose kernel writes over its first input where that dies there; all others take new memory (measured, op by op). */
+const inPlace: ReadonlySet<Op> = new Set(["Sigmoid", "Softmax", "ScatterAdd"]);
 /** Bytes of an op's own temporaries, by the sizes of its outputs. */
 const temporaries: Partial<Record<Op, (outputs: readonly number[]) => number>> = {
   SwiGlu: ([y]) => y, // the activated gate, until it is multiplied in place
@@ -34,6 +34,7 @@ export function peakLiveBytes(graph: Graph, sizes: Sizes, isGiven: (output: stri
   const order = runOrder(graph);
   const given = new Set(graph.outputs.filter(({ name }) => isGiven(name)).map(({ value }) => value.id));
   const kept = new Set(graph.outputs.map(({ value }) => value.id));
+  const folded = foldedNodes(order);
   const reads = new Map<number, number>();
   for (const node of order) for (const { id } of node.inputs) reads.set(id, (reads.get(id) ?? 0) + 1);
 
@@ -49,7 +50,7 @@ export function peakLiveBytes(graph: Graph, sizes: Sizes, isGiven: (output: stri
     liveBytes += bytes;
   };
   for (const node of order) {
-    if (node.source.kind !== "op") continue;
+    if (node.source.kind !== "op" || folded.has(node.id)) continue;
     const { op } = node.source;
     const written = node.outputs.filter(({ id }) => reads.has(id) || kept.has(id));
     for (const output of written) {
@@ -84,12 +85,8 @@ interface Buffer {
 function overwritten(node: GraphNode, op: Op, output: Value, buffers: ReadonlyMap<number, Buffer>, sizes: Sizes): Buffer | undefined {
   if (op === "Reshape") return buffers.get(node.inputs[0].id);
   if (!inPlace.has(op)) return undefined;
-  const bytes = bytesOf(output, sizes);
-  const dying = node.inputs.find(({ id }) => {
-    const buffer = buffers.get(id);
-    return buffer?.bytes === bytes && buffer.readsLeft === node.inputs.filter((input) => input.id === id).length;
-  });
-  return dying && buffers.get(dying.id);
+  const first = buffers.get(node.inputs[0].id);
+  return first?.readsLeft === 1 && first.bytes === bytesOf(output, sizes) ? first : undefined;
 }
 
 /** Nodes as the runtime orders them: depth first from those nobody reads, the earliest made of these first; inputs made last first. */
@@ -109,6 +106,16 @@ function runOrder(graph: Graph): GraphNode[] {
     }
   }
   return order;
+}
+
+/** Nodes that the runtime computes when it loads the program. */
+function foldedNodes(order: readonly GraphNode[]): Set<number> {
+  const folded = new Set<number>();
+  for (const { id, source, inputs } of order) {
+    if (source.kind === "weight" || source.kind === "constant") folded.add(id);
+    else if (source.kind === "op" && inputs.every(({ node }) => folded.has(node.id))) folded.add(id);
+  }
+  return folded;
 }
 
 function bytesOf(value: Value, sizes: Sizes): number {
