@@ -1,0 +1,101 @@
+// Calibration of a tiny model: Gram matrices against plain float64 sums, whatever the ranges and tiles.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { calibrate, type CalibrateOptions } from "../../native-models/calibration/calibrate.ts";
+import type { Checkpoint } from "../../native-models/checkpoint/types.ts";
+import type { Gram } from "../../native-models/nullspace/types.ts";
+import { inputSize, modulesOf } from "../../native-models/programs/names.ts";
+import { naiveLlama } from "../support/naive-llama.ts";
+import { relativeDistance, tinyCheckpoint, tinyRow } from "../support/tiny-training.ts";
+
+const [samples, length, layers] = [5, 12, 3];
+const inputs = ["attention", "attentionOutput", "mlp", "mlpDown"] as const;
+const ids = tinyRow(samples * length, 0, 1).ids as Int32Array;
+
+let folder: string;
+let checkpoint: Checkpoint;
+let whole: Map<string, Gram>;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "nullspace-calibration-"));
+  checkpoint = tinyCheckpoint(join(folder, "model"), { layers });
+  whole = await grams();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function grams(options: Partial<CalibrateOptions> = {}): Promise<Map<string, Gram>> {
+  const found = new Map<string, Gram>();
+  await calibrate({ checkpoint, ids, samples, length, sink: (layer, input, gram) => void found.set(`${layer} ${input}`, gram), ...options });
+  return found;
+}
+
+/** Σ x xᵀ of every layer input over the windows, each window from position 0. */
+function plainGrams(): Map<string, Float64Array> {
+  const sums = new Map<string, Float64Array>();
+  const firstReader = new Map(inputs.flatMap((input) => Array.from({ length: layers }, (_, layer) => [modulesOf(checkpoint.config).find((module) => module.layer === layer && module.input === input)!.name, `${layer} ${input}`] as const)));
+  const model = naiveLlama(checkpoint);
+  for (let sample = 0; sample < samples; sample++) {
+    model.logits(ids.subarray(sample * length, (sample + 1) * length), undefined, (module, x) => {
+      const key = firstReader.get(module);
+      if (key === undefined) return;
+      const sum = sums.get(key) ?? new Float64Array(x.length ** 2);
+      sums.set(key, sum);
+      for (let i = 0; i < x.length; i++) for (let j = 0; j < x.length; j++) sum[i * x.length + j] += x[i] * x[j];
+    });
+  }
+  return sums;
+}
+
+function worstOf(actual: ReadonlyMap<string, Gram>, expected: ReadonlyMap<string, { values: Float64Array } | Float64Array>): number {
+  expect([...actual.keys()].sort()).toEqual([...expected.keys()].sort());
+  return Math.max(...[...actual].map(([key, { values }]) => {
+    const other = expected.get(key)!;
+    return relativeDistance(values, other instanceof Float64Array ? other : other.values);
+  }));
+}
+
+describe("the Gram matrices", () => {
+  test("of all four inputs of every layer are the plain sums of x xᵀ", () => {
+    const worst = worstOf(whole, plainGrams());
+    console.log(`Grams: worst ${worst.toExponential(1)} from float64`);
+    expect(worst).toBeLessThan(1e-5); // activations are float32, a few 1e-7; the sums are float64
+    for (const [key, { size, values }] of whole) {
+      expect(size).toBe(inputSize(checkpoint.config, key.split(" ")[1] as (typeof inputs)[number]));
+      expect(relativeDistance(values.map((_, at) => values[(at % size) * size + Math.floor(at / size)]), values), `${key} is symmetric`).toBeLessThan(1e-12);
+    }
+  });
+
+  test("of ranges of one layer and of two are those of all layers at once", async () => {
+    const layerBytes = inputs.reduce((sum, input) => sum + 16 * inputSize(checkpoint.config, input) ** 2, 0);
+    for (const [name, gramBudgetBytes] of [["one layer", 1], ["two layers", 2 * layerBytes]] as const) {
+      const worst = worstOf(await grams({ gramBudgetBytes }), whole);
+      console.log(`Grams in ranges of ${name}: worst ${worst.toExponential(1)} from one range`);
+      expect(worst).toBeLessThan(1e-6); // the same float32 activations, handed over between ranges
+    }
+  });
+
+  test("do not depend on how many windows are run at once", async () => {
+    for (const tileTokens of [1, length, 2 * length, 3 * length + 5]) {
+      const worst = worstOf(await grams({ tileTokens }), whole);
+      console.log(`Grams in tiles of ${tileTokens} tokens: worst ${worst.toExponential(1)} from one tile`);
+      expect(worst).toBeLessThan(1e-6); // float32 products over other numbers of rows
+    }
+  });
+});
+
+test("layers come in order, with progress up to the end", async () => {
+  const order: string[] = [];
+  const progress: number[] = [];
+  const total = samples * length * layers;
+  await calibrate({ checkpoint, ids, samples, length, gramBudgetBytes: 1, tileTokens: 2 * length, sink: (layer, input) => void order.push(`${layer} ${input}`), onProgress: (done, of) => (expect(of).toBe(total), void progress.push(done)) });
+  expect(order).toEqual([0, 1, 2].flatMap((layer) => inputs.map((input) => `${layer} ${input}`)));
+  expect(progress.at(-1)).toBe(total);
+  expect(progress).toEqual([...progress].sort((a, b) => a - b));
+});
+
+test("a cancelled calibration ends with the signal's reason", async () => {
+  const controller = new AbortController();
+  await expect(grams({ tileTokens: length, signal: controller.signal, onProgress: () => controller.abort(new Error("asked to stop")) })).rejects.toThrow("asked to stop");
+});
