@@ -1,9 +1,9 @@
 // Legality of a graph: order, shapes and dtypes, checked anew by the shape rules after every pass.
 
 import { isSameShape } from "./dims.ts";
-import type { Attributes } from "./ops.ts";
-import { shapeRules, type Typed } from "./shapes.ts";
-import { describeNode, describeValue, type Graph, type Value } from "./value.ts";
+import type { Attributes, Op } from "./ops.ts";
+import { IllegalNodeError, shapeRules, type Typed } from "./shapes.ts";
+import { describeNode, describeValue, type Graph, type GraphNode, type Value } from "./value.ts";
 
 /** Throws naming the node and the rule that is broken. `stage` says after which pass. */
 export function checkGraph(graph: Graph, stage: string): void {
@@ -18,8 +18,7 @@ export function checkGraph(graph: Graph, stage: string): void {
       names.add(node.source.name);
     }
     if (node.source.kind === "op") {
-      const rule = shapeRules[node.source.op] as (inputs: readonly Value[], attributes: Attributes) => readonly Typed[];
-      rule(node.inputs, node.source.attributes).forEach((typed, i) => {
+      typesOf(node, node.source, stage).forEach((typed, i) => {
         const output = node.outputs[i];
         if (typed.dtype !== output.dtype || !isSameShape(typed.shape, output.shape)) {
           throw new Error(`After "${stage}": ${describeNode(node)} gives ${typed.dtype}[${typed.shape}], but the graph says ${describeValue(output)}`);
@@ -30,5 +29,15 @@ export function checkGraph(graph: Graph, stage: string): void {
   }
   for (const { name, value } of graph.outputs) {
     if (!known.has(value.id)) throw new Error(`After "${stage}": output "${name}" is no longer computed`);
+  }
+}
+
+function typesOf(node: GraphNode, { op, attributes }: { op: Op; attributes: Attributes }, stage: string): readonly Typed[] {
+  const rule = shapeRules[op] as (inputs: readonly Value[], attributes: Attributes) => readonly Typed[];
+  try {
+    return rule(node.inputs, attributes);
+  } catch (error) {
+    if (!(error instanceof IllegalNodeError)) throw error;
+    throw new Error(`After "${stage}": ${describeNode(node)} breaks its rule: ${error.rule}`, { cause: error });
   }
 }

@@ -1,5 +1,5 @@
 // The part of ONNX's protobuf schema that we write, as a protobufjs descriptor: field names and numbers as in the
-// public onnx.proto (IR version 10). Reading ONNX is not needed.
+// public onnx.proto (IR version 10). Only tests read ONNX.
 
 import protobuf from "protobufjs/light.js";
 
@@ -57,11 +57,11 @@ const descriptor = {
   },
 };
 
-const root = protobuf.Root.fromJSON(descriptor);
+export const onnxTypes = protobuf.Root.fromJSON(descriptor);
 
 /** Bytes of a ModelProto given as a plain object with the field names above. */
 export function encodeModel(model: Record<string, unknown>): Uint8Array {
-  const type = root.lookupType("ModelProto");
+  const type = onnxTypes.lookupType("ModelProto");
   return type.encode(type.create(model)).finish();
 }
 

@@ -13,10 +13,13 @@ type ShapeRule<O extends Op> = (inputs: readonly Value[], attributes: OpAttribut
 
 /** A node whose inputs break the op's rule: a bug in a builder, named by op, inputs and rule. */
 export class IllegalNodeError extends Error {
+  readonly rule: string;
+
   constructor(op: string, inputs: readonly Value[], rule: string) {
     const shown = inputs.map((value) => `${value.dtype}${formatShape(value.shape)}`).join(", ");
     super(`${op}(${shown}): ${rule}`);
     this.name = "IllegalNodeError";
+    this.rule = rule;
   }
 }
 

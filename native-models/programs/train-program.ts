@@ -8,7 +8,7 @@ import { GraphBuilder } from "../graph/builder.ts";
 import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
 import { optimize } from "../graph/passes/optimize.ts";
 import { recompute, type Keeps } from "../graph/passes/recompute.ts";
-import type { GraphNode, Value } from "../graph/value.ts";
+import type { Graph, GraphNode, Value } from "../graph/value.ts";
 import { f32, i64, type TensorData } from "../runtime/session.ts";
 import { trainingAdapters, type AdapterKind } from "./adapters.ts";
 import { attendWithin, declareDecoderInputs, decoderLayers, embed, finalNorm, logitsOf, tokenLoss } from "./decoder.ts";
@@ -20,11 +20,13 @@ export interface TensorLayout {
   shape: readonly [number, number];
 }
 
-export interface TrainProgram {
-  program: OnnxProgram;
+export interface TrainGraph {
+  graph: Graph;
   trainable: readonly TensorLayout[];
   fixed: readonly TensorLayout[];
 }
+
+export type TrainProgram = Omit<TrainGraph, "graph"> & { program: OnnxProgram };
 
 /**
  * What the backward pass computes again instead of holding: "none"; "cheap": norms, gates and attention probabilities, a
@@ -41,7 +43,13 @@ export interface TrainProgramOptions {
   maxLength: number;
 }
 
-export function buildTrainProgram(checkpoint: Checkpoint, { rank, kind, maxLength, recomputed = "cheap" }: TrainProgramOptions): TrainProgram {
+export function buildTrainProgram(checkpoint: Checkpoint, options: TrainProgramOptions): TrainProgram {
+  const { graph, ...layouts } = buildTrainGraph(checkpoint, options);
+  return { program: emitOnnx(optimize(graph)), ...layouts };
+}
+
+/** The graph before the passes. */
+export function buildTrainGraph(checkpoint: Checkpoint, { rank, kind, maxLength, recomputed = "cheap" }: TrainProgramOptions): TrainGraph {
   const g = new GraphBuilder();
   const { config } = checkpoint;
   const inputs = declareDecoderInputs(g);
@@ -72,7 +80,7 @@ export function buildTrainProgram(checkpoint: Checkpoint, { rank, kind, maxLengt
     // Behind the last layer only trained positions are left: nothing worth computing twice.
     layer: ({ node }) => layerInputs.has(node.id) || node.id >= lastLayer || readsWeightsOnly(node),
   };
-  return { program: emitOnnx(optimize(recompute(g.graph(), firstBackward, keeps[recomputed]))), trainable: layout(adapters.trainable), fixed: layout(adapters.fixed) };
+  return { graph: recompute(g.graph(), firstBackward, keeps[recomputed]), trainable: layout(adapters.trainable), fixed: layout(adapters.fixed) };
 }
 
 /** Norms, gates, and the scores and probabilities of attention, which are [B,G,rep·T,T]. */

@@ -6,9 +6,7 @@ import type { Graph, Value } from "../value.ts";
 
 export function fuseGemmAdd(graph: Graph): Graph {
   const reads = countReads(graph);
-  const old = new Map<number, Value>(); // new value id → the old value it stands for
-  const fused = rewrite(graph, (node, inputs, keep) => {
-    let values: readonly Value[] | null = null;
+  return rewrite(graph, (node, inputs, keep) => {
     if (node.source.kind === "op" && node.source.op === "Add" && isSameShape(inputs[0].shape, inputs[1].shape)) {
       // The product with more arithmetic takes the other value as c: adding on costs it least.
       const order = innerSize(inputs[0]) >= innerSize(inputs[1]) ? [0, 1] : [1, 0];
@@ -18,15 +16,11 @@ export function fuseGemmAdd(graph: Graph): Graph {
         const source = product.node.source;
         const isSole = reads.get(node.inputs[at].id) === 1;
         if (source.kind !== "op" || source.op !== "Gemm" || product.node.inputs.length > 2 || !isSole || other === product) continue;
-        values = keep(source, [...product.node.inputs, other], node.outputs);
-        break;
+        return keep(source, [...product.node.inputs, other], node.outputs);
       }
     }
-    values ??= keep(node.source, inputs, node.outputs);
-    node.outputs.forEach((output, i) => old.set((values as readonly Value[])[i].id, output));
-    return values;
+    return null;
   });
-  return fused;
 }
 
 /** Length of the sums of a Gemm, as far as it is known; 0 for anything else. */
