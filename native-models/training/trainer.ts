@@ -30,8 +30,15 @@ export interface TrainerOptions {
 export interface Trainer {
   /** One optimizer step over micro-batches of rows; the loss divides by the trained tokens of them all. */
   step(window: readonly (readonly TrainRow[])[], learningRate: number): Promise<StepFigures>;
+  /**
+   * Σ loss over the rows' trained tokens, nats, by the gradient program: for where memory is too short for a program of
+   * its own. It costs as much time as training on the rows; the gradients are thrown away.
+   */
+  sumLoss(rows: readonly TrainRow[]): Promise<number>;
   /** The gradient of the last step's window, flat. */
   readonly gradients: Float32Array;
+  /** The adapters as programs take them: views of the state, and the fixed ones. */
+  readonly adapterFeeds: Readonly<Record<string, TensorData>>;
   endProfile(): void;
   release(): Promise<void>;
 }
@@ -42,6 +49,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const updateSession = await openSession(buildAdamWProgram(optimizer));
   const fixedFeeds = Object.fromEntries(compiled.fixed.map(({ name, shape }) => [name, f32(options.fixed(name), ...shape)]));
   const parameterFeeds = Object.fromEntries(state.views.map((view) => [view.name, viewOf(state.parameters, view)]));
+  const adapterFeeds = { ...parameterFeeds, ...fixedFeeds };
   const size = state.parameters.length;
   const window = new Float32Array(size);
   const microBatch = new Float32Array(size);
@@ -52,6 +60,11 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
 
   return {
     gradients: window,
+    adapterFeeds,
+    async sumLoss(rows) {
+      const { loss } = await gradientSession.run({ ...trainFeeds(rows, 1, rep).feeds, ...adapterFeeds }, { into: intoMicroBatch });
+      return loss.data[0] as number;
+    },
     async step(microBatches, learningRate) {
       const trainedTokens = microBatches.flat().reduce((sum, row) => sum + countTargets(row), 0);
       if (trainedTokens === 0) throw new Error(`Step ${state.step + 1} has no trained token`);
@@ -61,7 +74,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
       for (const rows of microBatches) {
         if (rows.every((row) => countTargets(row) === 0)) continue; // contributes nothing to the window's loss
         const fed = trainFeeds(rows, trainedTokens, rep);
-        const outputs = await gradientSession.run({ ...fed.feeds, ...parameterFeeds, ...fixedFeeds }, { into: isFirst ? intoWindow : intoMicroBatch });
+        const outputs = await gradientSession.run({ ...fed.feeds, ...adapterFeeds }, { into: isFirst ? intoWindow : intoMicroBatch });
         lossNats += outputs.loss.data[0] as number;
         tokens += fed.tokens;
         if (!isFirst) addInto(window, microBatch);
