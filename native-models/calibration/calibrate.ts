@@ -5,7 +5,7 @@
 import { setImmediate as yieldToMessages } from "node:timers/promises";
 import type { Checkpoint } from "../checkpoint/types.ts";
 import type { Gram, LayerInput } from "../nullspace/types.ts";
-import { buildGramProgram, type GramProgram } from "../programs/gram-program.ts";
+import { buildGramProgram, type GramProgram, type GramTensor } from "../programs/gram-program.ts";
 import { inputSize, projections } from "../programs/names.ts";
 import { causalMask, packRows } from "../programs/packed-rows.ts";
 import { f32, openSession, type Session, type TensorData } from "../runtime/session.ts";
@@ -52,7 +52,7 @@ export async function calibrate(options: CalibrateOptions): Promise<void> {
       await yieldToMessages();
     }
     hidden = next;
-    for (const { layer, input, size, name } of built.grams) sink(layer, input, { size, values: sums.take(name) });
+    for (const tensor of built.grams) sink(tensor.layer, tensor.input, sums.take(tensor));
     await session.release();
   }
 }
@@ -63,9 +63,10 @@ class Sums {
   #next: Record<string, TensorData> = {};
 
   constructor({ grams }: GramProgram) {
-    for (const { name, size } of grams) {
-      this.#current[name] = { data: new Float64Array(size * size), dims: [size, size] };
-      this.#next[`${name}'`] = { data: new Float64Array(size * size), dims: [size, size] };
+    for (const { name, start, end } of grams.flatMap(({ bands }) => bands)) {
+      const zeros = (): TensorData => ({ data: new Float64Array((end - start) * end), dims: [end - start, end] });
+      this.#current[name] = zeros();
+      this.#next[`${name}'`] = zeros();
     }
   }
 
@@ -76,7 +77,21 @@ class Sums {
     for (const name of Object.keys(this.#current)) [this.#current[name], this.#next[`${name}'`]] = [this.#next[`${name}'`], this.#current[name]];
   }
 
-  take(name: string): Float64Array { return this.#current[name].data as Float64Array; }
+  /** The whole symmetric matrix out of its bands. */
+  take({ size, bands }: GramTensor): Gram {
+    const values = new Float64Array(size * size);
+    for (const { name, start, end } of bands) {
+      const band = this.#current[name].data as Float64Array;
+      for (let row = start; row < end; row++) {
+        for (let column = 0; column <= row; column++) {
+          const value = band[(row - start) * end + column];
+          values[row * size + column] = value;
+          values[column * size + row] = value;
+        }
+      }
+    }
+    return { size, values };
+  }
 }
 
 async function runTile(session: Session, built: GramProgram, sums: Sums, rows: number[][], hidden: Float32Array | null, config: Checkpoint["config"]): Promise<Float32Array | null> {

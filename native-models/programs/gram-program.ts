@@ -6,6 +6,7 @@ import type { Checkpoint } from "../checkpoint/types.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
 import { optimize } from "../graph/passes/optimize.ts";
+import type { Value } from "../graph/value.ts";
 import type { LayerInput } from "../nullspace/types.ts";
 import { noAdapters } from "./adapters.ts";
 import { attendWithin, declareDecoderInputs, decoderLayers, embed } from "./decoder.ts";
@@ -15,9 +16,19 @@ export interface GramTensor {
   input: LayerInput;
   /** D: the matrix is [D,D]. */
   size: number;
-  /** Name of the program's input (sum so far) and, with a prime, of its output. */
+  /** The lower triangle in bands: rows [start,end) and columns [0,end). */
+  bands: readonly GramBand[];
+}
+
+export interface GramBand {
+  start: number;
+  end: number;
+  /** Name of the program's input (sum so far, [end−start,end]) and, with a prime, of its output. */
   name: string;
 }
+
+/** Rows of a band. G is symmetric: bands of its lower triangle cost 5/8 of the whole at D = 1536 (measured: 1.6 times as fast). */
+const bandRows = 400;
 
 export interface GramProgram {
   program: OnnxProgram;
@@ -47,10 +58,13 @@ export function buildGramProgram(checkpoint: Checkpoint, { first, end, maxLength
       attend: attendWithin(g, mask),
       tap(layer, input, value) {
         const size = value.shape[1] as number;
-        const name = `gram.${layer}.${input}`;
         const wide = g.cast(value, "float64");
-        g.output(`${name}'`, g.gemm(wide, wide, { transposeA: true, plus: g.input(name, "float64", [size, size]) }));
-        grams.push({ layer, input, size, name });
+        const bands = bandsOf(size, `gram.${layer}.${input}`);
+        for (const { start, end, name } of bands) {
+          const upTo = (first: number): Value => (end - first === size ? wide : g.slice(wide, 1, first, end));
+          g.output(`${name}'`, g.gemm(upTo(start), upTo(0), { transposeA: true, plus: g.input(name, "float64", [end - start, end]) }));
+        }
+        grams.push({ layer, input, size, bands });
       },
     },
     x,
@@ -59,4 +73,10 @@ export function buildGramProgram(checkpoint: Checkpoint, { first, end, maxLength
   );
   if (end < config.layers) g.output("hidden'", hidden);
   return { program: emitOnnx(optimize(g.graph())), grams, readsIds };
+}
+
+function bandsOf(size: number, name: string): GramBand[] {
+  const count = Math.ceil(size / bandRows);
+  const edge = (i: number): number => Math.round((i * size) / count);
+  return Array.from({ length: count }, (_, i) => ({ start: edge(i), end: edge(i + 1), name: `${name}.${i}` }));
 }
