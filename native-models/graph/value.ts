@@ -58,10 +58,13 @@ export interface Graph {
 /** "op name [shape] [shape]" of a node, for messages. */
 export function describeNode(node: GraphNode): string {
   const { source } = node;
-  const head =
-    source.kind === "op" ? source.op : source.kind === "constant" ? "constant" : `${source.kind} "${source.name}"`;
+  const head = source.kind === "op" ? source.op : source.kind === "constant" ? describeConstant(source.data) : `${source.kind} "${source.name}"`;
   const inputs = node.inputs.map((value) => describeValue(value)).join(", ");
   return `%${node.outputs[0]?.id ?? node.id} = ${head}(${inputs})`;
+}
+
+function describeConstant(data: ConstantData): string {
+  return data.length === 1 ? `constant ${data[0]}` : "constant";
 }
 
 export function describeValue(value: Value): string {
