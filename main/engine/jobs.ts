@@ -62,6 +62,8 @@ export interface ProbeJob {
   adapter: string | null;
   questions: string;
   shots: number;
+  /** Questions whose first ones are the shots; absent or null: the first of `questions`, which are then not asked. */
+  shotsFrom?: string | null;
   limit: number | null;
   batch: number;
   maxNewTokens: number;

@@ -61,6 +61,7 @@ export const jobSpec = z.discriminatedUnion("kind", [
     adapter: text.nullable(),
     questions: text,
     shots: whole,
+    shotsFrom: text.nullable().optional(),
     limit: whole.nullable(),
     batch: whole,
     maxNewTokens: whole,

@@ -96,6 +96,8 @@ const runProbe = z
   .object({
     questions: path,
     shots: z.int().min(0).max(64).default(defaults.shots),
+    /** Another file whose first questions are the shots; null: the first of `questions`. */
+    shotsFrom: path.nullable().default(null),
     limit: count(1_000_000).nullable().default(null),
   })
   .nullable()
@@ -124,6 +126,8 @@ export const probeParams = z.object({
   adapter: path.nullable().default(null),
   questions: path,
   shots: z.int().min(0).max(64).default(defaults.shots),
+  /** Another file whose first questions are the shots; null: the first of `questions`, which are then not asked. */
+  shotsFrom: path.nullable().default(null),
   limit: count(1_000_000).nullable().default(null),
   batch: count(1024).default(defaults.probeBatch),
   maxNewTokens: count(65_536).nullable().default(null),

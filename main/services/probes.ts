@@ -34,13 +34,15 @@ export function probesService(deps: Deps, stages: Stages) {
     const model = absolute(params.model);
     const adapter = params.adapter === null ? null : absolute(params.adapter);
     const questions = absolute(params.questions);
+    const shotsFrom = (params.shotsFrom ?? null) === null ? null : absolute(params.shotsFrom!); // configs of older runs have none
     requireThere(questions, "probe: questions");
+    if (shotsFrom !== null) requireThere(shotsFrom, "probe: shotsFrom");
     if (adapter !== null) requireThere(adapter, "probe: adapter");
     stages.describe(model);
     const maxNewTokens = params.maxNewTokens ?? (params.style === "task" ? defaults.taskNewTokens : defaults.knowledgeNewTokens);
     const { shots, limit, batch, style } = params;
     const template = chooseTemplate(deps.readers, model, params.template);
-    return { kind: "probe", model, adapter, questions, shots, limit, batch, maxNewTokens, style, template };
+    return { kind: "probe", model, adapter, questions, shots, shotsFrom, limit, batch, maxNewTokens, style, template };
   }
 
   async function keyOf(job: ProbeJob): Promise<string> {
@@ -49,6 +51,7 @@ export function probesService(deps: Deps, stages: Stages) {
       model: stages.fingerprintOf(job.model),
       adapter: job.adapter === null ? null : await contentHash(job.adapter, "probe: adapter"),
       questions: await contentHash(job.questions, "probe: questions"),
+      ...(job.shotsFrom && { shotsFrom: await contentHash(job.shotsFrom, "probe: shotsFrom") }),
       shots, limit, maxNewTokens, style, template,
     });
   }
@@ -192,8 +195,8 @@ export function probesService(deps: Deps, stages: Stages) {
   };
 }
 
-function jobSettings({ model, adapter, questions, shots, limit, batch, maxNewTokens, style, template }: ProbeJob) {
-  return { model, adapter, questions, shots, limit, batch, maxNewTokens, style, template };
+function jobSettings({ model, adapter, questions, shots, shotsFrom = null, limit, batch, maxNewTokens, style, template }: ProbeJob) {
+  return { model, adapter, questions, shots, shotsFrom, limit, batch, maxNewTokens, style, template };
 }
 
 /** Rows in order of question, base before tuned, as one pair a question. */

@@ -11,6 +11,7 @@ interface Options {
   adapter?: string;
   questions: string;
   shots: number;
+  shotsFrom?: string;
   limit?: number;
 }
 
@@ -19,11 +20,12 @@ export function make(context: Context): Command {
     .requiredOption("--model <DIR>", "model folder")
     .option("--adapter <DIR>", "PEFT folder of the tuned model; without it the base alone is asked")
     .requiredOption("--questions <FILE>", "questions with accepted answers")
-    .option("--shots <N>", "example answers before each question, the first of the file", whole, defaults.shots)
+    .option("--shots <N>", "example answers before each question: the file's first, which are then not asked", whole, defaults.shots)
+    .option("--shots-from <FILE>", "questions whose first ones are the examples instead")
     .option("--limit <N>", "most questions to ask (default: all)", whole)
-    .action(async ({ model, adapter, questions, shots, limit }: Options) => {
+    .action(async ({ model, adapter, questions, shots, shotsFrom, limit }: Options) => {
       const client = context.client();
-      const { id } = await client.probe.start({ model, adapter: adapter ?? null, questions, shots, limit: limit ?? null });
+      const { id } = await client.probe.start({ model, adapter: adapter ?? null, questions, shots, shotsFrom: shotsFrom ?? null, limit: limit ?? null });
       const cancel = () => void client.probe.cancel({ id }).catch(() => {}); // it has just ended: the loop below sees it
       if (context.signal.aborted) cancel();
       context.signal.addEventListener("abort", cancel);

@@ -20,6 +20,7 @@ interface Options extends TrainingOptions {
   probeQuestions?: string;
   taskQuestions?: string;
   shots: number;
+  shotsFrom?: string;
   limit?: number;
 }
 
@@ -36,10 +37,11 @@ export function make(context: Context): Command {
     .option("--probe-questions <FILE>", "questions with answers, asked of base and tuned model after training")
     .option("--task-questions <FILE>", "rows like the training rows, whose final answers are compared after training")
     .option("--shots <N>", "example answers before each question of --probe-questions", whole, defaults.shots)
+    .option("--shots-from <FILE>", "questions whose first ones are the examples; default: the first of --probe-questions")
     .option("--limit <N>", "most questions to ask (default: all)", whole)
     .action(async (options: Options) => {
       const { name, model, questions, samples, calibrationLength, method, rank, shots, limit } = options;
-      const probe = options.probeQuestions === undefined ? null : { questions: options.probeQuestions, shots, limit: limit ?? null };
+      const probe = options.probeQuestions === undefined ? null : { questions: options.probeQuestions, shots, shotsFrom: options.shotsFrom ?? null, limit: limit ?? null };
       const taskProbe = options.taskQuestions === undefined ? null : { questions: options.taskQuestions, shots: 0, limit: limit ?? null };
       const { id } = await context.client().runs.start({
         name: name ?? null, model, questions, samples, calibrationLength, method, rank, probe, taskProbe,

@@ -1,6 +1,6 @@
 // What a probe asks, and how it judges: a question of world knowledge, or a row of the task.
-// Knowledge: lm-evaluation-harness's nq_open prompt, stops and exact match. Shots are the file's first questions, which
-// are then not asked. Task: the row's prompt in the run's template; right is the final number, or the same text where
+// Knowledge: lm-evaluation-harness's nq_open prompt, stops and exact match. Shots are the first questions of another
+// file, or else of the same one, which are then not asked. Task: the row's prompt in the run's template; right is the final number, or the same text where
 // the answer has none.
 
 import type { Tokenizer } from "../../../native-models/checkpoint/types.ts";
@@ -30,7 +30,8 @@ export interface ProbeItem {
 export async function probeItems(spec: ProbeJob, tokenizer: Tokenizer, longestPrompt: number): Promise<ProbeItem[]> {
   const items = spec.style === "knowledge" ? await knowledgeItems(spec, tokenizer) : await taskItems(spec, tokenizer);
   if (items.length === 0) {
-    throw new UserError({ what: `No question is left to ask: the file's first ${spec.shots} are the examples.`, where: spec.questions, fix: "Give more questions or fewer shots." });
+    const why = spec.shotsFrom ? "The file has no question to ask." : `No question is left to ask: the file's first ${spec.shots} are the examples.`;
+    throw new UserError({ what: why, where: spec.questions, fix: "Give more questions or fewer shots." });
   }
   const tooLong = items.find(({ promptIds }) => promptIds.length > longestPrompt);
   if (tooLong) {
@@ -43,13 +44,17 @@ export async function probeItems(spec: ProbeJob, tokenizer: Tokenizer, longestPr
   return items;
 }
 
-async function knowledgeItems({ questions: file, shots, limit }: ProbeJob, tokenizer: Tokenizer): Promise<ProbeItem[]> {
+async function knowledgeItems({ questions: file, shots, shotsFrom, limit }: ProbeJob, tokenizer: Tokenizer): Promise<ProbeItem[]> {
   const questions = await readQuestions(file);
-  const examples = questions.slice(0, shots);
-  return questions.slice(shots, limit === null ? undefined : shots + limit).map(({ question, answers }, i): ProbeItem => {
+  const examples = (shotsFrom ? await readQuestions(shotsFrom) : questions).slice(0, shots);
+  if (examples.length < shots) {
+    throw new UserError({ what: `The file has ${examples.length} questions; ${shots} examples were asked for.`, where: shotsFrom ?? file, fix: "Give more questions or fewer shots." });
+  }
+  const first = shotsFrom ? 0 : shots;
+  return questions.slice(first, limit === null ? undefined : first + limit).map(({ question, answers }, i): ProbeItem => {
     const prompt = knowledgePrompt("nq_open", question, examples);
     return {
-      index: shots + i,
+      index: first + i,
       question,
       accepted: answers,
       prompt,
