@@ -40,11 +40,14 @@ export function openTokenizer(folder: string): Tokenizer {
     return library.decode(known, { skip_special_tokens: !keepSpecial, clean_up_tokenization_spaces: false });
   };
   const encode = (text: string): number[] => (text === "" ? [] : library.encode(text, { add_special_tokens: false }).ids);
+  const tokens = { bos_token: textOf("bos_token"), eos_token: textOf("eos_token"), pad_token: textOf("pad_token"), unk_token: textOf("unk_token") };
+  const bosId = idOf(tokenContent(config["bos_token"]));
   const found = findChatTemplate(folder, config);
-  return {
+  const tokenizer: Tokenizer = {
     vocabulary,
     eosId: idOf(tokenContent(config["eos_token"])) ?? eosOfConfig(folder),
-    bosId: idOf(tokenContent(config["bos_token"])),
+    bosId,
+    addsBos: bosId !== null && addsBos(library, config, bosId),
     encode,
     encodeBatch: (texts) => texts.map(encode),
     decode: (ids, options) => decode(ids, options?.keepSpecial === true),
@@ -54,13 +57,20 @@ export function openTokenizer(folder: string): Tokenizer {
       if (added.has(id)) return token;
       return isByteLevel ? decode([id], true) : token.replaceAll("▁", " ");
     },
-    chatTemplate:
-      found === null
-        ? null
-        : compileChatTemplate(found.text, found.where, {
-            bos_token: textOf("bos_token"), eos_token: textOf("eos_token"), pad_token: textOf("pad_token"), unk_token: textOf("unk_token"),
-          }),
+    chatTemplate: found === null ? null : compileChatTemplate(found.text, found.where, tokens),
+    chatTemplateText: found?.text ?? null,
+    withChatTemplate: (text, where) => ({ ...tokenizer, chatTemplate: compileChatTemplate(text, where, tokens), chatTemplateText: text }),
   };
+  return tokenizer;
+}
+
+// transformers builds these tokenizers' post-processor anew from add_bos_token; for all others tokenizer.json has the say.
+const classesOfOwnBos = /^(Code)?(Llama|Gemma)Tokenizer(Fast)?$/;
+
+function addsBos(library: Library, config: Json, bosId: number): boolean {
+  const wanted = config["add_bos_token"];
+  if (typeof wanted === "boolean" && classesOfOwnBos.test(String(config["tokenizer_class"]))) return wanted;
+  return library.encode("a", { add_special_tokens: true }).ids[0] === bosId;
 }
 
 function loadLibrary(file: string, json: Json, config: Json): Library {

@@ -63,6 +63,8 @@ export interface Tokenizer {
   readonly vocabulary: number;
   readonly eosId: number;
   readonly bosId: number | null;
+  /** A text that begins at the beginning gets BOS before it (Llama 2 and 3): from-start.ts does it. Chat templates write it themselves. */
+  readonly addsBos: boolean;
   /** Token ids of `text`. Special tokens written out in the text become their ids; none are added around it. */
   encode(text: string): number[];
   encodeBatch(texts: readonly string[]): number[][];
@@ -72,4 +74,8 @@ export interface Tokenizer {
   tokenText(id: number): string;
   /** Chat template of the model over `messages`, or null when the model has none. */
   readonly chatTemplate: ((messages: readonly ChatMessage[], options: { addGenerationPrompt: boolean }) => string) | null;
+  /** The text of that template, as it stands in the model's files. */
+  readonly chatTemplateText: string | null;
+  /** The same tokenizer with another chat template, for example the one that a run was trained with. `where` names it in messages. */
+  withChatTemplate(text: string, where: string): Tokenizer;
 }

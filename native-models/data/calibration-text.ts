@@ -2,9 +2,11 @@
 // In: questions, tokenizer, how many samples of how many tokens. Out: ids [samples,length] for the Gram pass.
 // With a seed, each window begins at a random character, as the official sampler has it (10 characters a token are
 // tokenised, the first `length` tokens kept). With seed null the windows follow one another from the beginning.
+// BOS stands where transformers' tokenizer puts it: before each random window, and once before the text as a whole.
 
 import type { Tokenizer } from "../checkpoint/types.ts";
 import { UserError, type ErrorParts } from "../errors.ts";
+import { encodeFromStart } from "./from-start.ts";
 import type { Question } from "./questions.ts";
 import { seededRandom } from "./random.ts";
 
@@ -36,8 +38,8 @@ export function calibrationWindows(
   const texts = questions.map((question) => question.question);
   const enoughCharacters = needed * charactersPerToken;
   const text = seed === null ? firstCharacters(texts, enoughCharacters) : texts.join(separator);
-  const ids = tokenizer.encode(text);
-  if (ids.length === 0) throw new UserError({ what: "The calibration questions hold no text.", where: "calibrate: questions", fix: "Choose a file of questions." });
+  const ids = encodeFromStart(text, tokenizer);
+  if (text === "") throw new UserError({ what: "The calibration questions hold no text.", where: "calibrate: questions", fix: "Choose a file of questions." });
 
   const warnings: ErrorParts[] = [];
   let repeated = text;
@@ -53,7 +55,7 @@ export function calibrationWindows(
       fix: "Give more questions, or take fewer or shorter samples.",
     });
   }
-  const windows = seed === null ? consecutive(repeated === text ? ids : tokenizer.encode(repeated), samples, length) : random(repeated, tokenizer, samples, length, seed);
+  const windows = seed === null ? consecutive(repeated === text ? ids : encodeFromStart(repeated, tokenizer), samples, length) : random(repeated, tokenizer, samples, length, seed);
   return { ids: windows, samples, length, textTokens: ids.length, warnings };
 }
 
@@ -86,7 +88,7 @@ function exactly(length: number, text: string, at: number, chunk: number, tokeni
   for (let characters = chunk; ; characters *= 2) {
     const fromHere = text.slice(at, at + characters);
     const piece = fromHere.length < characters ? fromHere + separator + text.slice(0, characters - fromHere.length) : fromHere;
-    const ids = tokenizer.encode(piece);
+    const ids = encodeFromStart(piece, tokenizer);
     if (ids.length >= length) return ids.slice(0, length);
     if (characters >= text.length) {
       const whole = tokenizer.encode(text);

@@ -7,6 +7,7 @@ import { underTemplateClock } from "../checkpoint/chat-template.ts";
 import type { ChatMessage, Tokenizer } from "../checkpoint/types.ts";
 import { UserError } from "../errors.ts";
 import { alpacaSegments } from "./alpaca.ts";
+import { encodeFromStart } from "./from-start.ts";
 import type { TrainingRow, TrainingTurn } from "./rows/types.ts";
 
 export type TemplateName = "chat" | "alpaca";
@@ -23,6 +24,8 @@ interface Segment {
   isTrained: boolean;
   /** The end-of-text token follows, trained like the text: where the template writes no mark of its own. */
   addsEos: boolean;
+  /** The context begins here, and the text writes no BOS of its own: it gets one where the tokenizer adds it. */
+  isStart: boolean;
 }
 
 export function encodeRow(row: TrainingRow, tokenizer: Tokenizer, template: TemplateName): EncodedRow {
@@ -40,7 +43,7 @@ function encodeSegments(segments: readonly Segment[], tokenizer: Tokenizer): Enc
   const marks: number[] = [];
   for (const segment of segments) {
     const mark = segment.isTrained ? 1 : 0;
-    for (const id of tokenizer.encode(segment.text)) {
+    for (const id of segment.isStart ? encodeFromStart(segment.text, tokenizer) : tokenizer.encode(segment.text)) {
       ids.push(id);
       marks.push(mark);
     }
@@ -60,13 +63,13 @@ export function countTrained(row: EncodedRow): number {
 /** The row's text in order, cut where training begins and ends. */
 function segmentsOf(turns: readonly TrainingTurn[], tokenizer: Tokenizer, template: TemplateName): Segment[] {
   const texts = turns.filter((turn) => turn.role === "text");
-  if (texts.length > 0) return texts.map((turn) => ({ text: turn.content, isTrained: isTarget(turn), addsEos: true }));
+  if (texts.length > 0) return texts.map((turn, i) => ({ text: turn.content, isTrained: isTarget(turn), addsEos: true, isStart: i === 0 }));
 
   const messages = turns as readonly (TrainingTurn & ChatMessage)[];
   const lastAnswer = messages.findLastIndex((turn) => turn.role === "assistant");
   const answered = messages.slice(0, lastAnswer + 1); // after the last answer there is nothing to learn
   if (template === "chat") return chatSegments(answered, tokenizer);
-  return alpacaSegments(answered).map(({ text, isAnswer, message }) => ({ text, isTrained: message !== null && isTarget(answered[message]!), addsEos: isAnswer }));
+  return alpacaSegments(answered).map(({ text, isAnswer, message }, i) => ({ text, isTrained: message !== null && isTarget(answered[message]!), addsEos: isAnswer, isStart: i === 0 }));
 }
 
 /** An answer of blanks would teach the model to say nothing. */
@@ -90,7 +93,7 @@ function chatSegments(turns: readonly (TrainingTurn & ChatMessage)[], tokenizer:
     const fits = prompt.startsWith(consumed) && whole.startsWith(prompt) && whole.endsWith(tail) && whole.length >= prompt.length + tail.length;
     if (!fits) throw rewrites(i);
     const answer = whole.slice(prompt.length, whole.length - tail.length) + mark;
-    segments.push({ text: prompt.slice(consumed.length), isTrained: false, addsEos: false }, { text: answer, isTrained: isTarget(turn), addsEos: mark === "" });
+    segments.push({ text: prompt.slice(consumed.length), isTrained: false, addsEos: false, isStart: false }, { text: answer, isTrained: isTarget(turn), addsEos: mark === "", isStart: false });
     consumed = prompt + answer;
   }
   return segments;

@@ -22,6 +22,8 @@ export interface TinyModelOptions {
   rope?: RopeConfig;
   tiedEmbeddings?: boolean;
   dtype?: TensorDtype;
+  /** The tokenizer writes BOS before a text, as those of Llama 2 and 3 do. */
+  addsBos?: boolean;
   /** Above 1: that many files with an index. */
   shards?: number;
   seed?: number;
@@ -54,15 +56,15 @@ export function writeTinyModel(folder: string, options: TinyModelOptions = {}): 
   mkdirSync(folder, { recursive: true });
   writeJson(folder, "config.json", configJson(config));
   writeJson(folder, "generation_config.json", { bos_token_id: 1, eos_token_id: 2, pad_token_id: 2 });
-  writeTinyTokenizer(folder);
+  writeTinyTokenizer(folder, options);
   writeWeights(folder, config, options);
   return config;
 }
 
 /** Only the tokenizer's files: tokenizer.json, tokenizer_config.json, chat_template.jinja. */
-export function writeTinyTokenizer(folder: string): void {
+export function writeTinyTokenizer(folder: string, { addsBos = false }: Pick<TinyModelOptions, "addsBos"> = {}): void {
   mkdirSync(folder, { recursive: true });
-  writeJson(folder, "tokenizer.json", tokenizerJson());
+  writeJson(folder, "tokenizer.json", tokenizerJson(addsBos));
   writeJson(folder, "tokenizer_config.json", { bos_token: "<|im_start|>", eos_token: "<|im_end|>", pad_token: "<|im_end|>", unk_token: "<|endoftext|>" });
   writeFileSync(join(folder, "chat_template.jinja"), chatTemplate);
 }
@@ -143,7 +145,7 @@ const merges: readonly (readonly [string, string])[] = [
   ["Ġwh", "at"],
 ];
 
-function tokenizerJson(): unknown {
+function tokenizerJson(addsBos: boolean): unknown {
   const tokens = [...tinySpecialTokens, ...byteAlphabet(), ...merges.map(([left, right]) => left + right)];
   if (tokens.length !== tinyVocabulary || new Set(tokens).size !== tinyVocabulary) throw new Error(`the tiny vocabulary has ${tokens.length} tokens`);
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
@@ -154,7 +156,7 @@ function tokenizerJson(): unknown {
     added_tokens: tinySpecialTokens.map((content, id) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
     normalizer: null,
     pre_tokenizer: byteLevel,
-    post_processor: null,
+    post_processor: addsBos ? { type: "Sequence", processors: [byteLevel, bosFirst] } : null,
     decoder: byteLevel,
     model: {
       type: "BPE", dropout: null, unk_token: null, continuing_subword_prefix: "", end_of_word_suffix: "",
@@ -164,6 +166,14 @@ function tokenizerJson(): unknown {
     },
   };
 }
+
+// As Llama 3's tokenizer.json has it.
+const bosFirst = {
+  type: "TemplateProcessing",
+  single: [{ SpecialToken: { id: "<|im_start|>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
+  pair: [{ SpecialToken: { id: "<|im_start|>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }, { Sequence: { id: "B", type_id: 1 } }],
+  special_tokens: { "<|im_start|>": { id: "<|im_start|>", ids: [1], tokens: ["<|im_start|>"] } },
+};
 
 /** The character that byte-level BPE writes for each byte 0..255: printable ones stand for themselves. */
 export function byteAlphabet(): string[] {
