@@ -50,6 +50,8 @@ export interface DecoderOptions {
   maxLength: number;
   project: Project;
   attend: Attend;
+  /** Rows [M,·] of [N,·] that are wanted behind the model's last layer: behind its attention nothing else is computed. */
+  select?: (x: Value) => Value;
   /** Sees the residual stream [N,D] that each layer reads. */
   onLayerInput?: (x: Value) => void;
   /** Sees the input of every group of projections. */
@@ -118,10 +120,11 @@ function decoderLayer(options: DecoderOptions, rotation: Rotation, x: Value, lay
   const v = g.transpose(g.reshape(vRows, [B, T, G, E]), [0, 2, 1, 3]); // → [B,G,T,E]
   const mixed = g.reshape(attend({ layer, q: g.reshape(q, [B, G, times(T, rep), E]), k, v }), [B, G, rep, T, E]);
   const merged = g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [B, T, H * E]); // → [B,T,H·E]
-  const attentionOutput = g.collectRows(merged, inputs.map); // → [N,H·E]
+  const select = layer === checkpoint.config.layers - 1 && options.select ? options.select : (rows: Value): Value => rows;
+  const attentionOutput = select(g.collectRows(merged, inputs.map)); // → [N,H·E], or [M,H·E] in the last layer
   tap?.(layer, "attentionOutput", attentionOutput);
   const [attended] = apply(attentionOutput, "o");
-  const h = g.add(x, attended);
+  const h = g.add(select(x), attended);
 
   const mlpInput = g.rmsNorm(h, weight("post_attention_layernorm"), rmsNormEps);
   tap?.(layer, "mlp", mlpInput);

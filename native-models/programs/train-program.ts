@@ -29,10 +29,11 @@ export interface TrainGraph {
 export type TrainProgram = Omit<TrainGraph, "graph"> & { program: OnnxProgram };
 
 /**
- * What the backward pass computes again instead of holding: "none"; "cheap": norms, gates and attention probabilities, a
- * few per cent of the time; "layer": all of a layer from its input, one more forward pass.
+ * What the backward pass computes again instead of holding: "none"; "cheap": norms and gates, about 2 % of the time;
+ * "scores": attention's scores and probabilities too, which grow with the square of the length, about 5 %; "layer": all
+ * of a layer from its input, one more forward pass.
  */
-export type Recomputed = "none" | "cheap" | "layer";
+export type Recomputed = "none" | "cheap" | "scores" | "layer";
 
 export interface TrainProgramOptions {
   rank: number;
@@ -61,10 +62,10 @@ export function buildTrainGraph(checkpoint: Checkpoint, { rank, kind, maxLength,
   const adapters = trainingAdapters(g, modulesOf(config), rank, kind);
   const layerInputs = new Set<number>();
   const onLayerInput = (x: Value): void => void layerInputs.add(x.node.id);
-  const options = { g, checkpoint, inputs, maxLength: Math.ceil(maxLength / 16) * 16, project: adapters.project, attend: attendWithin(g, mask), onLayerInput };
+  const options = { g, checkpoint, inputs, maxLength: Math.ceil(maxLength / 16) * 16, project: adapters.project, attend: attendWithin(g, mask), onLayerInput, select: (x: Value) => g.collectRows(x, picked) };
 
   const hidden = decoderLayers(options, embed(g, checkpoint, inputs.ids), 0, config.layers);
-  const predicting = g.collectRows(finalNorm(g, checkpoint, hidden), picked); // [N,D] → [M,D]
+  const predicting = finalNorm(g, checkpoint, hidden); // [M,D]
   const nll = tokenLoss(g, predicting, logitsOf(g, checkpoint, predicting), targets);
   const loss = g.reduceSum(g.mul(nll, lossWeight), [0, 1]);
   const firstBackward = g.graph().nodes.length;
@@ -77,16 +78,21 @@ export function buildTrainGraph(checkpoint: Checkpoint, { rank, kind, maxLength,
   const keeps: Record<Recomputed, Keeps> = {
     none: () => true,
     cheap: (value) => !isCheap(value),
+    scores: (value) => !isCheap(value) && !isScores(value),
     // Behind the last layer only trained positions are left: nothing worth computing twice.
     layer: ({ node }) => layerInputs.has(node.id) || node.id >= lastLayer || readsWeightsOnly(node),
   };
   return { graph: recompute(g.graph(), firstBackward, keeps[recomputed]), trainable: layout(adapters.trainable), fixed: layout(adapters.fixed) };
 }
 
-/** Norms, gates, and the scores and probabilities of attention, which are [B,G,rep·T,T]. */
-function isCheap({ node: { source }, index, shape }: Value): boolean {
+/** Norms and gates. */
+function isCheap({ node: { source } }: Value): boolean {
+  return source.kind === "op" && (source.op === "RmsNorm" || source.op === "SwiGlu");
+}
+
+/** What attention holds of size [B,G,rep·T,T]: scores before and after the mask, and probabilities. */
+function isScores({ node: { source }, index, shape }: Value): boolean {
   if (source.kind !== "op") return false;
-  if (source.op === "RmsNorm" || source.op === "SwiGlu") return true;
   if (source.op === "SoftmaxMatMul") return index === 1;
   return shape.length === 4 && (source.op === "MatMul" || source.op === "Add");
 }

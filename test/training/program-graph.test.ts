@@ -68,7 +68,7 @@ describe.each(adapterKinds)('the program of kind "%s"', (kind) => {
 });
 
 test("logits exist at trained positions only: no value reaches batch × length × vocabulary", () => {
-  for (const recomputed of ["none", "cheap", "layer"] as const) {
+  for (const recomputed of ["none", "cheap", "scores", "layer"] as const) {
     const { vocabulary } = checkpoint.config;
     const sizes = { B: 50, T: 60, N: 2500, M: 7 }; // 50 rows of 50 tokens, 7 of them trained
     const values = graphOf("both", recomputed).nodes.flatMap(({ outputs }) => outputs);

@@ -92,7 +92,7 @@ describe("the training program", () => {
   test.each(adapterKinds)('what is computed again instead of held changes nothing (kind "%s")', async (kind) => {
     const checkpoint = tinyCheckpoint(join(folder, `again-${kind}`));
     const held = await programGradients(checkpoint, kind, "none");
-    for (const recomputed of ["cheap", "layer"] as const) {
+    for (const recomputed of ["cheap", "scores", "layer"] as const) {
       const again = await programGradients(checkpoint, kind, recomputed);
       const worst = relativeDistance(again.gradients, held.gradients);
       console.log(`${kind}, recomputed ${recomputed}: gradients ${worst.toExponential(1)}, loss ${Math.abs(again.lossNats - held.lossNats).toExponential(1)} from those with everything held`);
