@@ -1,6 +1,7 @@
 // What an engine process reports while it works. Every job ends in exactly one of done, failed, cancelled.
 
 import type { ErrorParts } from "../../native-models/errors.ts";
+import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
 import type { JobResult } from "./jobs.ts";
 
 export interface ProgressEvent {
@@ -29,9 +30,23 @@ export interface TrainPoint {
   elapsedMs: number;
 }
 
+export interface ValidationPoint {
+  /** Optimizer steps finished. */
+  step: number;
+  /** Mean over all trained tokens of the validation rows. */
+  lossNats: number;
+  trainedTokens: number;
+  /** The lowest loss so far. */
+  isBest: boolean;
+  elapsedMs: number;
+}
+
 export type JobEvent =
   | ProgressEvent
   | { type: "point"; point: TrainPoint }
+  | { type: "validation"; point: ValidationPoint }
+  /** Once before the first step, and at the end with what the process took at its fullest. */
+  | { type: "memory"; estimate: MemoryPlan; measuredBytes: number | null }
   | { type: "checkpoint"; step: number; path: string }
   | { type: "resumed"; step: number; path: string }
   | { type: "token"; column: number; text: string }

@@ -2,6 +2,9 @@
 // Services make the specs; main/engine/jobs/*.ts run them; events.ts has what comes back.
 
 import type { Method } from "../../native-models/nullspace/types.ts";
+import type { AdapterKind } from "../../native-models/programs/adapters.ts";
+import type { Recomputed } from "../../native-models/programs/train-program.ts";
+import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
 
 export interface CalibrateJob {
   kind: "calibrate";
@@ -27,6 +30,20 @@ export interface InitJob {
   out: string;
 }
 
+/** Rows that a run is judged by while it trains. */
+export interface ValidationSettings {
+  /** A file of its own, or so many or such a share of the training rows, which are then not trained on. */
+  from: { file: string } | { rows: number } | { share: number };
+  /** Steps from one evaluation to the next; the last step is always evaluated. */
+  everySteps: number;
+  /** Evaluations without improvement after which training stops; null: it never stops early. */
+  patience: number | null;
+  /** Smallest fall of the loss that is an improvement. */
+  leastImprovementNats: number;
+  /** State that the adapter is made from: the lowest validation loss, or the last step. */
+  keeps: "best" | "last";
+}
+
 export interface TrainJob {
   kind: "train";
   model: string;
@@ -49,10 +66,35 @@ export interface TrainJob {
   clipNorm: number | null;
   weightDecay: number;
   checkpointEverySteps: number;
+  validation: ValidationSettings | null;
+  /** What the backward pass computes again; auto: as little as the memory allows. */
+  recomputed: Recomputed | "auto";
+  /** Memory that training may take; null: what the machine has free. */
+  memoryBytes: number | null;
   seed: number;
   /** Run folder to write: checkpoints/, adapter/ (PEFT), start/. */
   out: string;
   resume: boolean;
+}
+
+/** How much memory a training would take, worked out from the sizes of its rows; nothing is trained. */
+export interface EstimateJob {
+  kind: "estimate";
+  model: string;
+  rank: number;
+  adapter: AdapterKind;
+  /** Tokens of each kept row, and how many of them are trained. */
+  lengths: Int32Array;
+  trained: Int32Array;
+  steps: number | null;
+  epochs: number | null;
+  batch: number;
+  accumulate: number;
+  length: number;
+  validation: ValidationSettings | null;
+  recomputed: Recomputed | "auto";
+  memoryBytes: number | null;
+  seed: number;
 }
 
 export interface ProbeJob {
@@ -100,7 +142,7 @@ export interface SampleModelJob {
   out: string;
 }
 
-export type JobSpec = CalibrateJob | InitJob | TrainJob | ProbeJob | AskJob | SampleModelJob;
+export type JobSpec = CalibrateJob | InitJob | TrainJob | EstimateJob | ProbeJob | AskJob | SampleModelJob;
 
 export interface CalibrateResult {
   kind: "calibrate";
@@ -130,7 +172,22 @@ export interface TrainResult {
   trainedTokens: number;
   tokensPerSecond: number;
   rows: { kept: number; dropped: number; tooLong: number; empty: number };
+  /** Null without validation. */
+  validation: {
+    rows: number;
+    best: { step: number; lossNats: number };
+    last: { step: number; lossNats: number };
+    /** Step whose state the adapter is. */
+    adapterStep: number;
+    hasStoppedEarly: boolean;
+  } | null;
+  memory: { estimate: MemoryPlan; measuredBytes: number };
   elapsedMs: number;
+}
+
+export interface EstimateResult {
+  kind: "estimate";
+  memory: MemoryPlan;
 }
 
 export interface ProbeScore {
@@ -168,6 +225,6 @@ export interface SampleModelResult {
   elapsedMs: number;
 }
 
-export type JobResult = CalibrateResult | InitResult | TrainResult | ProbeResult | AskResult | SampleModelResult;
+export type JobResult = CalibrateResult | InitResult | TrainResult | EstimateResult | ProbeResult | AskResult | SampleModelResult;
 
 export type ResultOf<J extends JobSpec> = Extract<JobResult, { kind: J["kind"] }>;

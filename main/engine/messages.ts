@@ -2,8 +2,10 @@
 // The schemas are held to the types in jobs.ts and events.ts by `satisfies`.
 
 import { z } from "zod";
-import type { JobEvent, ProgressEvent, TrainPoint } from "./events.ts";
-import type { JobResult, JobSpec } from "./jobs.ts";
+import { memoryTerms, recomputedLevels } from "../../native-models/training/memory-terms.ts";
+import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
+import type { JobEvent, ProgressEvent, TrainPoint, ValidationPoint } from "./events.ts";
+import type { JobResult, JobSpec, ValidationSettings } from "./jobs.ts";
 import type { ErrorParts } from "../../native-models/errors.ts";
 
 const text = z.string();
@@ -23,6 +25,23 @@ const sampling = z.object({
   maxNewTokens: whole,
   seed: whole,
 });
+
+const validationSettings = z.object({
+  from: z.union([z.object({ file: text }), z.object({ rows: whole }), z.object({ share: z.number() })]),
+  everySteps: whole,
+  patience: whole.nullable(),
+  leastImprovementNats: z.number(),
+  keeps: z.enum(["best", "last"]),
+}) satisfies z.ZodType<ValidationSettings>;
+
+const recomputed = z.enum(recomputedLevels);
+/** What decides about a training's memory, beside its rows. */
+const memorySettings = {
+  validation: validationSettings.nullable(),
+  recomputed: z.union([recomputed, z.literal("auto")]),
+  memoryBytes: z.number().nullable(),
+};
+const integers = z.custom<Int32Array>((value) => value instanceof Int32Array);
 
 export const jobSpec = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("calibrate"), model: text, questions: text, samples: whole, length: whole, seed: whole, out: text }),
@@ -51,9 +70,25 @@ export const jobSpec = z.discriminatedUnion("kind", [
     clipNorm: z.number().nullable(),
     weightDecay: z.number(),
     checkpointEverySteps: whole,
+    ...memorySettings,
     seed: whole,
     out: text,
     resume: z.boolean(),
+  }),
+  z.object({
+    kind: z.literal("estimate"),
+    model: text,
+    rank: whole,
+    adapter: z.enum(["both", "b", "zero"]),
+    lengths: integers,
+    trained: integers,
+    steps: whole.nullable(),
+    epochs: z.number().nullable(),
+    batch: whole,
+    accumulate: whole,
+    length: whole,
+    ...memorySettings,
+    seed: whole,
   }),
   z.object({
     kind: z.literal("probe"),
@@ -79,6 +114,19 @@ export const jobSpec = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("sample-model"), out: text }),
 ]) satisfies z.ZodType<JobSpec>;
 
+const memoryPlan = z.object({
+  totalBytes: real,
+  terms: z.record(z.enum(memoryTerms), real),
+  microBatch: z.object({ rows: whole, longest: whole, tokens: whole, trained: whole }),
+  recomputed,
+  validatesBy: z.enum(["forward", "gradients"]).nullable(),
+  availableBytes: real,
+  fits: z.boolean(),
+  proposals: z.array(z.object({ batch: whole, accumulate: whole, length: whole, totalBytes: real })),
+}) satisfies z.ZodType<MemoryPlan>;
+
+const evaluated = z.object({ step: whole, lossNats: real });
+
 const score = z.object({ questions: whole, exactMatch: real, contains: real, logLikelihoodNats: real });
 
 const jobResult = z.discriminatedUnion("kind", [
@@ -94,8 +142,11 @@ const jobResult = z.discriminatedUnion("kind", [
     trainedTokens: whole,
     tokensPerSecond: real,
     rows: z.object({ kept: whole, dropped: whole, tooLong: whole, empty: whole }),
+    validation: z.object({ rows: whole, best: evaluated, last: evaluated, adapterStep: whole, hasStoppedEarly: z.boolean() }).nullable(),
+    memory: z.object({ estimate: memoryPlan, measuredBytes: real }),
     elapsedMs: real,
   }),
+  z.object({ kind: z.literal("estimate"), memory: memoryPlan }),
   z.object({
     kind: z.literal("probe"),
     base: score,
@@ -135,9 +186,19 @@ const point = z.object({
   elapsedMs: real,
 }) satisfies z.ZodType<TrainPoint>;
 
+const validationPoint = z.object({
+  step: whole,
+  lossNats: real,
+  trainedTokens: whole,
+  isBest: z.boolean(),
+  elapsedMs: real,
+}) satisfies z.ZodType<ValidationPoint>;
+
 export const jobEvent = z.discriminatedUnion("type", [
   progress,
   z.object({ type: z.literal("point"), point }),
+  z.object({ type: z.literal("validation"), point: validationPoint }),
+  z.object({ type: z.literal("memory"), estimate: memoryPlan, measuredBytes: real.nullable() }),
   z.object({ type: z.literal("checkpoint"), step: whole, path: text }),
   z.object({ type: z.literal("resumed"), step: whole, path: text }),
   z.object({ type: z.literal("token"), column: whole, text }),

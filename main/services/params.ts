@@ -2,6 +2,7 @@
 // call against its schema once; the command line shows the same defaults in --help.
 
 import { z } from "zod";
+import { recomputedLevels } from "../../native-models/training/memory-terms.ts";
 
 const path = z.string().min(1, "is empty").max(4096);
 const id = z.int().min(1);
@@ -24,6 +25,10 @@ export const defaults = {
   clipNorm: 1,
   weightDecay: 0,
   checkpointEverySteps: 25,
+  validateEverySteps: 25,
+  leastImprovementNats: 0,
+  keeps: "best",
+  recomputed: "auto",
   seed: 0,
   shots: 5,
   probeBatch: 8,
@@ -46,6 +51,24 @@ const start = {
   rank: count(65_536).default(defaults.rank),
 };
 
+/** Rows that are not trained on and judge the run: a file of their own, or a number or share of the training rows. */
+const validation = z
+  .object({
+    data: path.nullable().default(null),
+    rows: count(1_000_000).nullable().default(null),
+    share: z.number().gt(0).lt(1).nullable().default(null),
+    everySteps: count(1_000_000).default(defaults.validateEverySteps),
+    /** Evaluations without improvement after which training stops; null: it never stops early. */
+    patience: count(1_000_000).nullable().default(null),
+    /** Smallest fall of the loss that is an improvement. */
+    leastImprovementNats: z.number().min(0).max(100).default(defaults.leastImprovementNats),
+    /** Which state the adapter is made from: the lowest validation loss, or the last step. */
+    keeps: z.enum(["best", "last"]).default(defaults.keeps),
+  })
+  .refine(({ data, rows, share }) => [data, rows, share].filter((from) => from !== null).length === 1, "needs exactly one of data, rows and share")
+  .nullable()
+  .default(null);
+
 const training = {
   data: path,
   template: z.enum(templates).default("auto"),
@@ -61,6 +84,11 @@ const training = {
   clipNorm: z.number().positive().nullable().default(defaults.clipNorm),
   weightDecay: z.number().min(0).max(10).default(defaults.weightDecay),
   checkpointEverySteps: count(1_000_000).default(defaults.checkpointEverySteps),
+  validation,
+  /** What is computed again to save memory; auto: as little as fits. */
+  recomputed: z.enum(["auto", ...recomputedLevels]).default(defaults.recomputed),
+  /** Memory that training may take; null: what the machine has free. */
+  memoryBytes: z.int().positive().nullable().default(null),
 };
 
 export const calibrateParams = z.object({

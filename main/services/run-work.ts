@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
-import type { TrainJob, TrainResult, JobResult } from "../engine/jobs.ts";
+import type { TrainJob, TrainResult, JobResult, ValidationSettings } from "../engine/jobs.ts";
 import type { Deps } from "./deps.ts";
 import { JobCancelled, JobFailure, resultOrThrow, storedError } from "./job-failure.ts";
 import type { ProbeStart } from "./params.ts";
@@ -94,8 +94,11 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
   }
 
   async function trainKey(config: RunConfig, startKey: string): Promise<string> {
-    const { template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed } = config;
+    const { template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed, validation } = config;
+    const file = validation?.data ?? null;
     return stageKey("train", {
+      // Absent without validation, so that trainings of before are found again.
+      ...(validation && { validation: JSON.stringify({ ...validation, data: file && (await contentHash(file, "train: validation data")) }) }),
       model: stages.fingerprintOf(config.model),
       start: startKey,
       data: await contentHash(config.data, "train: data"),
@@ -104,13 +107,14 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
   }
 
   function jobOf({ config, folder, id }: Work, init: string): TrainJob {
-    const { model, data, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, checkpointEverySteps, seed } = config;
+    const { model, data, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, checkpointEverySteps, recomputed, memoryBytes, seed } = config;
     const template = config.template === "alpaca" ? "alpaca" : "chat"; // auto was resolved when the run was made
     const epochs = config.steps === null ? (config.epochs ?? defaults.epochs) : null;
     const resume = existsSync(join(folder, "checkpoints")) && (store.checkpoints.list(id).length > 0 || (config.kind === "train" && config.resume));
     return {
       kind: "train", model, init, data, template, steps: config.steps, epochs, batch, accumulate, length, learningRate,
-      warmupRatio, clipNorm, weightDecay, checkpointEverySteps, seed, out: folder, resume,
+      warmupRatio, clipNorm, weightDecay, checkpointEverySteps, validation: validationOf(config),
+      recomputed: recomputed ?? defaults.recomputed, memoryBytes: memoryBytes ?? null, seed, out: folder, resume,
     };
   }
 
@@ -200,6 +204,13 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
   }
 
   return { work };
+}
+
+/** The one way of the three that is given. */
+function validationOf({ validation }: Pick<RunConfig, "validation">): ValidationSettings | null {
+  if (!validation) return null; // also where the run was made before there was validation
+  const { data, rows, share, ...rest } = validation;
+  return { ...rest, from: data !== null ? { file: data } : rows !== null ? { rows } : { share: share! } };
 }
 
 const emitter = ({ record, signal }: Work) => ({ emit: record.emit, signal });

@@ -1,5 +1,6 @@
 // Checkpoints of a run: all that a step depends on, in one safetensors file a step. Written beside and renamed; the last
-// two are kept, so a power cut in the middle of one leaves the other.
+// two are kept, so a power cut in the middle of one leaves the other. Beside them the parameters of the best step, as
+// validation has it.
 
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -7,6 +8,8 @@ import { openSafetensors } from "../checkpoint/safetensors.ts";
 import { writeSafetensors } from "../checkpoint/safetensors-writer.ts";
 import { UserError } from "../errors.ts";
 import type { TrainState } from "./state.ts";
+import type { ValidationProgress } from "./validation.ts";
+import type { ValidatesBy } from "./validator.ts";
 
 /** Figures that go on from a checkpoint. */
 export interface RunFigures {
@@ -16,7 +19,13 @@ export interface RunFigures {
   tokens: number;
   /** Time spent in steps, over all sittings. */
   stepMs: number;
+  /** Losses of the last steps, newest last: what loss-guard.ts compares with. */
+  recentLossesNats: number[];
+  /** How the validation loss is worked out, and what it has said; null without validation. */
+  validation: { by: ValidatesBy; progress: ValidationProgress } | null;
 }
+
+export const noFigures: RunFigures = { firstLossNats: null, lastLossNats: null, trainedTokens: 0, tokens: 0, stepMs: 0, recentLossesNats: [], validation: null };
 
 export interface SavedCheckpoint {
   path: string;
@@ -24,10 +33,14 @@ export interface SavedCheckpoint {
 }
 
 const kept = 2;
-const pattern = /^step-(\d{8})\.safetensors$/;
+const patterns = { step: /^step-(\d{8})\.safetensors$/, best: /^best-(\d{8})\.safetensors$/ };
 
 /** Checkpoints of a folder, newest first. */
 export function listCheckpoints(folder: string): SavedCheckpoint[] {
+  return listFiles(folder, patterns.step);
+}
+
+function listFiles(folder: string, pattern: RegExp): SavedCheckpoint[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .flatMap((name) => {
@@ -39,16 +52,43 @@ export function listCheckpoints(folder: string): SavedCheckpoint[] {
 
 /** Writes the state after `state.step` steps. `settings` must be the same to go on from it. */
 export function saveCheckpoint(folder: string, state: TrainState, settings: Record<string, unknown>, figures: RunFigures): SavedCheckpoint {
-  const path = join(folder, `step-${String(state.step).padStart(8, "0")}.safetensors`);
-  const size = state.parameters.length;
-  const vector = (name: string, data: Float32Array) => ({ name, dtype: "F32" as const, shape: [size], data });
-  writeSafetensors(path, [vector("parameters", state.parameters), vector("firstMoments", state.firstMoments), vector("secondMoments", state.secondMoments)], {
+  const path = pathOf(folder, "step", state.step);
+  const { parameters, firstMoments, secondMoments } = state;
+  writeSafetensors(path, [vector("parameters", parameters), vector("firstMoments", firstMoments), vector("secondMoments", secondMoments)], {
     step: String(state.step),
     settings: JSON.stringify(settings),
     figures: JSON.stringify(figures),
   });
-  for (const old of listCheckpoints(folder).slice(kept)) rmSync(old.path, { force: true });
+  // A best step that no checkpoint knows of any more is gone from now on.
+  const best = figures.validation?.progress.best?.step;
+  const old = [...listCheckpoints(folder).slice(kept), ...listFiles(folder, patterns.best).filter(({ step }) => step !== best)];
+  for (const { path: stale } of old) rmSync(stale, { force: true });
   return { path, step: state.step };
+}
+
+/** Bytes that a folder of checkpoints takes at most: those kept, the one being written, and the best. */
+export function checkpointsBytes(parameters: number): number {
+  return parameters * 4 * (3 * (kept + 1) + 2);
+}
+
+/** Keeps the parameters of the best step so far. An earlier best stays until the next checkpoint knows of this one. */
+export function saveBest(folder: string, state: TrainState, lossNats: number): SavedCheckpoint {
+  const path = pathOf(folder, "best", state.step);
+  writeSafetensors(path, [vector("parameters", state.parameters)], { step: String(state.step), validationLossNats: String(lossNats) });
+  return { path, step: state.step };
+}
+
+/** The parameters that saveBest kept of `step`. */
+export function loadBest(folder: string, step: number): Float32Array {
+  return openSafetensors(pathOf(folder, "best", step)).f32("parameters");
+}
+
+function pathOf(folder: string, kind: keyof typeof patterns, step: number): string {
+  return join(folder, `${kind}-${String(step).padStart(8, "0")}.safetensors`);
+}
+
+function vector(name: string, data: Float32Array) {
+  return { name, dtype: "F32" as const, shape: [data.length], data };
 }
 
 /**
@@ -89,12 +129,12 @@ function tryRead(path: string): ReadCheckpoint | null {
 }
 
 function metadataOf(metadata: ReadonlyMap<string, string>): Pick<ReadCheckpoint, "settings" | "figures"> {
-  return { settings: JSON.parse(metadata.get("settings") ?? "{}") as Record<string, unknown>, figures: JSON.parse(metadata.get("figures") ?? "{}") as RunFigures };
+  return { settings: JSON.parse(metadata.get("settings") ?? "{}") as Record<string, unknown>, figures: { ...noFigures, ...(JSON.parse(metadata.get("figures") ?? "{}") as Partial<RunFigures>) } };
 }
 
 function refuseOtherSettings(path: string, saved: Record<string, unknown>, wanted: Record<string, unknown>): void {
   for (const name of new Set([...Object.keys(saved), ...Object.keys(wanted)])) {
-    if (JSON.stringify(saved[name]) === JSON.stringify(wanted[name])) continue;
+    if (JSON.stringify(saved[name] ?? null) === JSON.stringify(wanted[name] ?? null)) continue;
     throw new UserError({
       what: `The checkpoint was made with ${name} = ${JSON.stringify(saved[name])}, but the run asks for ${JSON.stringify(wanted[name])}.`,
       where: `${path}: ${name}`,

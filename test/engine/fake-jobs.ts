@@ -1,11 +1,13 @@
 // Jobs for tests of the engine, the services and the command line: real files and events, no model. Words in the model
 // folder's name choose what happens: "bug", "wrong" (user error), "deaf" (never stops), "slow", "dies" (once, at step 5),
-// "dies-always". The loss of step s is 1 / s, so that a resumed run can be compared with one that never stopped.
+// "dies-always". The loss of step s is 1 / s, so that a resumed run can be compared with one that never stopped; the
+// validation loss is lowest at step 4.
 
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
 import type { Emit } from "../../main/engine/events.ts";
+import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
 import type { AskJob, CalibrateJob, InitJob, JobResult, JobSpec, ProbeJob, TrainJob } from "../../main/engine/jobs.ts";
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -27,11 +29,19 @@ export async function runJob(spec: JobSpec, emit: Emit, signal: AbortSignal): Pr
     case "calibrate": return calibrate({ spec, ...context });
     case "init": return init({ spec, ...context });
     case "train": return train({ spec, ...context });
+    case "estimate": return { kind: "estimate", memory: fakeMemory };
     case "probe": return probe({ spec, ...context });
     case "ask": return ask({ spec, ...context });
     case "sample-model": return { kind: "sample-model", folder: spec.out, source: "present", elapsedMs: 0 };
   }
 }
+
+export const fakeMemory: MemoryPlan = {
+  totalBytes: 1.5e9,
+  terms: { weights: 0.5e9, adapters: 0.1e9, optimizer: 0.1e9, activations: 0.3e9, logits: 0.2e9, validation: 0, workspace: 0.1e9, process: 0.2e9 },
+  microBatch: { rows: 4, longest: 100, tokens: 320, trained: 90 },
+  recomputed: "cheap", validatesBy: null, availableBytes: 8e9, fits: true, proposals: [],
+};
 
 async function calibrate({ spec, emit, signal, has }: Context<CalibrateJob>): Promise<JobResult> {
   for (let done = 1; done <= spec.samples; done++) {
@@ -59,6 +69,7 @@ async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<Jo
     step = Math.max(0, ...readdirSync(checkpoints).map((name) => Number(name.slice(5))));
     if (step > 0) emit({ type: "resumed", step, path: join(checkpoints, `step-${step}`) });
   }
+  emit({ type: "memory", estimate: fakeMemory, measuredBytes: null });
   emit({ type: "warning", warning: { what: "2 rows are too long.", where: spec.data, fix: "Raise the length." } });
   while (step < steps) {
     await wait(has("slow") ? 20 : 0);
@@ -74,6 +85,9 @@ async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<Jo
     const point = { step, lossNats: 1 / step, learningRate: 1e-4, gradNorm: 1, tokens: 10, tokensPerSecond: 100, elapsedMs: 10 };
     emit({ type: "point", point });
     emit({ type: "progress", stage: "Training", done: step, total: steps, unit: "steps", ratePerSecond: 50, leftMs: (steps - step) * 20 });
+    if (spec.validation !== null && step % spec.validation.everySteps === 0) {
+      emit({ type: "validation", point: { step, lossNats: validationLoss(step), trainedTokens: 20, isBest: step <= bestStep, elapsedMs: 1 } });
+    }
     if (step % spec.checkpointEverySteps === 0) {
       const path = join(checkpoints, `step-${step}`);
       mkdirSync(path, { recursive: true });
@@ -85,8 +99,16 @@ async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<Jo
   writeFileSync(join(adapter, "adapter_config.json"), "{}");
   writeFileSync(join(adapter, "adapter_model.safetensors"), `adapter ${spec.seed} ${steps}`);
   const rows = { kept: 8, dropped: 2, tooLong: 2, empty: 0 };
-  return { kind: "train", out: spec.out, adapter, steps, firstLossNats: 1, lastLossNats: 1 / steps, trainedTokens: 10 * steps, tokensPerSecond: 100, rows, elapsedMs: 1 };
+  const memory = { estimate: fakeMemory, measuredBytes: 1.4e9 };
+  emit({ type: "memory", ...memory });
+  const at = (evaluated: number) => ({ step: evaluated, lossNats: validationLoss(evaluated) });
+  const validation = spec.validation && { rows: 2, best: at(bestStep), last: at(steps), adapterStep: spec.validation.keeps === "best" ? bestStep : steps, hasStoppedEarly: false };
+  return { kind: "train", out: spec.out, adapter, steps, firstLossNats: 1, lastLossNats: 1 / steps, trainedTokens: 10 * steps, tokensPerSecond: 100, rows, validation, memory, elapsedMs: 1 };
 }
+
+/** Falls up to `bestStep`, then rises. */
+const bestStep = 4;
+const validationLoss = (step: number) => 1 + Math.abs(step - bestStep) / 8;
 
 async function probe({ spec, emit, signal, has }: Context<ProbeJob>): Promise<JobResult> {
   const questions = spec.limit ?? 4;

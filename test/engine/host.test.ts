@@ -37,7 +37,8 @@ afterEach(async () => {
 function train(model: string, changes: Partial<TrainJob> = {}): TrainJob {
   return {
     kind: "train", model, init: "init", data: "rows.jsonl", template: "chat", steps: 6, epochs: null, batch: 1, accumulate: 1,
-    length: 64, learningRate: 1e-4, warmupRatio: 0, clipNorm: 1, weightDecay: 0, checkpointEverySteps: 2, seed: 0,
+    length: 64, learningRate: 1e-4, warmupRatio: 0, clipNorm: 1, weightDecay: 0, checkpointEverySteps: 2,
+    validation: null, recomputed: "auto", memoryBytes: null, seed: 0,
     out: folder, resume: false, ...changes,
   };
 }

@@ -5,23 +5,24 @@
 
 import { cpSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { setImmediate as yieldToMessages } from "node:timers/promises";
 import { openCheckpoint } from "../../../native-models/checkpoint/checkpoint.ts";
+import { requireFreeSpace } from "../../../native-models/checkpoint/file-bytes.ts";
 import type { Checkpoint } from "../../../native-models/checkpoint/types.ts";
 import { UserError } from "../../../native-models/errors.ts";
-import { buildTrainProgram } from "../../../native-models/programs/train-program.ts";
 import { readStart, requireStartOf, type StoredStart } from "../../../native-models/starts/start-folder.ts";
 import type { AdamWSettings } from "../../../native-models/programs/adamw-program.ts";
-import { listCheckpoints, loadCheckpoint, saveCheckpoint, type RunFigures } from "../../../native-models/training/checkpoint-file.ts";
+import { checkpointsBytes, listCheckpoints, loadBest, loadCheckpoint, type RunFigures } from "../../../native-models/training/checkpoint-file.ts";
 import { exportAdapter } from "../../../native-models/training/export-adapter.ts";
-import { learningRateAt } from "../../../native-models/training/schedule.ts";
+import { planMemory, requireFits, type MemoryPlan } from "../../../native-models/training/memory-plan.ts";
 import { createState } from "../../../native-models/training/state.ts";
 import { createTrainer } from "../../../native-models/training/trainer.ts";
+import { createValidator, type ValidatesBy } from "../../../native-models/training/validator.ts";
 import type { Emit } from "../events.ts";
 import type { TrainJob, TrainResult } from "../jobs.ts";
 import { adapterCard } from "./adapter-card.ts";
 import { pathHash } from "./file-hash.ts";
-import { trackProgress } from "./progress.ts";
+import { availableBytes, peakBytes } from "./memory.ts";
+import { hasStoppedEarly, rateOf, trainSteps, type OpenedRun } from "./train-steps.ts";
 import { openTrainingRows, type TrainingRows } from "./training-rows.ts";
 
 export async function runTrain(spec: TrainJob, emit: Emit, signal: AbortSignal): Promise<TrainResult> {
@@ -31,100 +32,96 @@ export async function runTrain(spec: TrainJob, emit: Emit, signal: AbortSignal):
   requireStartOf(start, checkpoint.fingerprint);
   const data = await openTrainingRows(spec, emit, signal);
   try {
-    const run = await openRun(spec, checkpoint, start, data);
-    const figures = await trainSteps(spec, run, data, emit, signal);
-    const { state } = run;
-    const adapter = join(spec.out, "adapter");
-    const cardText = adapterCard(spec, start.info, data, figures, state.step);
-    exportAdapter({ folder: adapter, config: checkpoint.config, baseModelName: spec.model, rank: start.info.rank, kind: run.kind, state, start: run.startTensor, cardText });
-    return {
-      kind: "train",
-      out: spec.out,
-      adapter,
-      steps: state.step,
-      firstLossNats: figures.firstLossNats ?? Number.NaN,
-      lastLossNats: figures.lastLossNats ?? Number.NaN,
-      trainedTokens: figures.trainedTokens,
-      tokensPerSecond: rateOf(figures.tokens, figures.stepMs),
-      rows: data.counts,
-      elapsedMs: performance.now() - started,
-    };
+    const { run, memory, startTensor } = await openRun(spec, checkpoint, start, data);
+    emit({ type: "memory", estimate: memory, measuredBytes: null });
+    try {
+      const figures = await trainSteps(run, emit, signal);
+      const adapter = join(spec.out, "adapter");
+      const { step, parameters } = adapterState(run, figures);
+      const validation = validationResult(run, figures, step);
+      const cardText = adapterCard({ spec, start: start.info, counts: data.counts, figures, steps: run.state.step, validation });
+      exportAdapter({ folder: adapter, config: checkpoint.config, baseModelName: spec.model, rank: start.info.rank, kind: start.info.kind, state: { ...run.state, parameters }, start: startTensor, cardText });
+      return {
+        kind: "train",
+        out: spec.out,
+        adapter,
+        steps: run.state.step,
+        firstLossNats: figures.firstLossNats ?? Number.NaN,
+        lastLossNats: figures.lastLossNats ?? Number.NaN,
+        trainedTokens: figures.trainedTokens,
+        tokensPerSecond: rateOf(figures.tokens, figures.stepMs),
+        rows: data.counts,
+        validation,
+        memory: { estimate: memory, measuredBytes: peakBytes() },
+        elapsedMs: performance.now() - started,
+      };
+    } finally {
+      emit({ type: "memory", estimate: memory, measuredBytes: peakBytes() });
+    }
   } finally {
     await data.close();
   }
 }
 
-type Run = Awaited<ReturnType<typeof openRun>>;
-
 async function openRun(spec: TrainJob, checkpoint: Checkpoint, start: StoredStart, data: TrainingRows) {
   const { kind, rank } = start.info;
-  const compiled = buildTrainProgram(checkpoint, { rank, kind, maxLength: data.longest });
   const startTensor = (name: string): Float32Array => {
     const dot = name.lastIndexOf(".");
     return start.read(name.slice(0, dot))[name.slice(dot + 1).startsWith("A") ? "a" : "b"];
   };
-  const state = createState(compiled.trainable, startTensor);
   const optimizer: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: spec.weightDecay, clipNorm: spec.clipNorm };
+  const { batch, accumulate, recomputed } = spec;
+  const free = availableBytes(spec.memoryBytes);
+  const plan = (validatesBy: ValidatesBy | null) => planMemory({ checkpoint, rank, kind, optimizer, batch, accumulate, length: data.longest, rows: data.sizes, recomputed, validatesBy, availableBytes: free });
+  let memory = plan(null);
+  const state = createState(memory.compiled.trainable, startTensor);
   const settings = settingsOf(spec, checkpoint, start, await pathHash(join(start.folder, "start.safetensors")), data);
   const checkpoints = join(spec.out, "checkpoints");
-  mkdirSync(checkpoints, { recursive: true });
   if (!spec.resume) refuseLeftovers(checkpoints);
   const resumed = spec.resume ? loadCheckpoint(checkpoints, state, settings) : null;
+  const validatedBy = resumed?.figures.validation?.by ?? null;
+  if (validatedBy !== null && validatedBy !== memory.plan.validatesBy) memory = plan(validatedBy);
+  requireFits(memory.plan, "train: memory");
+  if (!resumed) requireFreeSpace(spec.out, runBytes(state.parameters.length, memory.compiled.fixed));
+  mkdirSync(checkpoints, { recursive: true });
   keepStart(start.folder, join(spec.out, "start"));
-  const trainer = await createTrainer({ checkpoint, compiled, fixed: startTensor, state, optimizer });
-  return { kind, state, trainer, settings, checkpoints, resumed, startTensor };
-}
-
-async function trainSteps(spec: TrainJob, run: Run, data: TrainingRows, emit: Emit, signal: AbortSignal): Promise<RunFigures> {
-  const { state, trainer, resumed } = run;
-  const figures: RunFigures = resumed?.figures ?? { firstLossNats: null, lastLossNats: null, trainedTokens: 0, tokens: 0, stepMs: 0 };
-  const schedule = { peak: spec.learningRate, steps: data.steps, warmupRatio: spec.warmupRatio };
-  let savedAt = state.step;
-  const save = (): void => {
-    if (savedAt === state.step) return;
-    const saved = saveCheckpoint(run.checkpoints, state, run.settings, figures);
-    savedAt = state.step;
-    emit({ type: "checkpoint", ...saved });
+  const trainer = await createTrainer({ checkpoint, compiled: memory.compiled, fixed: startTensor, state, optimizer });
+  const by = memory.plan.validatesBy;
+  const validation: OpenedRun["validation"] = spec.validation && data.validation && by && {
+    settings: spec.validation,
+    rows: data.validation,
+    by,
+    validator: await createValidator({ checkpoint, trainer, by, rank, kind, maxLength: data.longest }),
   };
-  if (resumed) emit({ type: "resumed", step: resumed.step, path: resumed.path });
-  const report = trackProgress({ emit, stage: "Training", unit: "steps", total: data.steps, from: state.step });
-
-  while (state.step < data.steps) {
-    if (signal.aborted) {
-      save(); // nothing of the work is lost
-      signal.throwIfAborted();
-    }
-    const step = state.step;
-    const { rows, numbers } = await data.windowOf(step);
-    const learningRate = learningRateAt(schedule, step);
-    const stepStarted = performance.now();
-    const result = await trainer.step(rows, learningRate);
-    const elapsedMs = performance.now() - stepStarted;
-    if (!Number.isFinite(result.lossNats) || !Number.isFinite(result.gradNorm)) throw diverged(spec, run, step, numbers, result);
-    figures.firstLossNats ??= result.lossNats;
-    figures.lastLossNats = result.lossNats;
-    figures.trainedTokens += result.trainedTokens;
-    figures.tokens += result.tokens;
-    figures.stepMs += elapsedMs;
-    const { lossNats, gradNorm, tokens } = result;
-    emit({ type: "point", point: { step: state.step, lossNats, learningRate, gradNorm, tokens, tokensPerSecond: rateOf(tokens, elapsedMs), elapsedMs: figures.stepMs } });
-    if (state.step % spec.checkpointEverySteps === 0) save();
-    report(state.step);
-    await yieldToMessages();
-  }
-  save();
-  return figures;
+  const run: OpenedRun = { spec, data, state, trainer, checkpoints, settings, resumed, uniformNats: Math.log(checkpoint.config.vocabulary), validation };
+  return { run, memory: memory.plan satisfies MemoryPlan, startTensor };
 }
 
-function rateOf(tokens: number, elapsedMs: number): number {
-  return elapsedMs > 0 ? (tokens / elapsedMs) * 1000 : 0;
+/** The state that the adapter is made from. */
+function adapterState({ spec, state, checkpoints }: OpenedRun, figures: RunFigures): { step: number; parameters: Float32Array } {
+  const best = figures.validation?.progress.best ?? null;
+  if (best === null || spec.validation?.keeps !== "best" || best.step === state.step) return { step: state.step, parameters: state.parameters };
+  return { step: best.step, parameters: loadBest(checkpoints, best.step) };
+}
+
+function validationResult(run: OpenedRun, figures: RunFigures, adapterStep: number): TrainResult["validation"] {
+  const { best, last } = figures.validation?.progress ?? { best: null, last: null };
+  if (run.validation === null || best === null || last === null) return null;
+  return { rows: run.validation.rows.count, best, last, adapterStep, hasStoppedEarly: hasStoppedEarly(run, figures) };
+}
+
+/** Bytes that a run's folder takes: checkpoints, the start, and an adapter of up to twice the rank. */
+function runBytes(parameters: number, fixed: readonly { shape: readonly [number, number] }[]): number {
+  const all = fixed.reduce((sum, { shape }) => sum + shape[0] * shape[1], parameters);
+  return checkpointsBytes(parameters) + 4 * all + 8 * all;
 }
 
 /** What must be the same for a checkpoint to be gone on from. */
 function settingsOf(spec: TrainJob, checkpoint: Checkpoint, start: StoredStart, startHash: string, data: TrainingRows): Record<string, unknown> {
   const { template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed } = spec;
   const { method, rank } = start.info;
-  return { model: checkpoint.fingerprint, start: startHash, method, rank, data: data.hash, template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed };
+  const validation = spec.validation && { ...spec.validation, from: data.validation?.hash ?? spec.validation.from };
+  return { model: checkpoint.fingerprint, start: startHash, method, rank, data: data.hash, template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, validation, seed };
 }
 
 /** The start stays beside the run it belongs to; a run may also go on from that copy. */
@@ -139,15 +136,5 @@ function refuseLeftovers(checkpoints: string): void {
     what: `The folder holds a run already, at step ${newest.step}.`,
     where: checkpoints,
     fix: "Resume that run with --resume, or choose another --out folder.",
-  });
-}
-
-function diverged(spec: TrainJob, run: Run, step: number, rows: readonly number[], { lossNats, gradNorm }: { lossNats: number; gradNorm: number }): UserError {
-  const [newest] = listCheckpoints(run.checkpoints);
-  const shown = rows.slice(0, 20).map((row) => row + 1);
-  return new UserError({
-    what: `Training diverged at step ${step + 1}: loss ${lossNats}, gradient norm ${gradNorm}. Rows of that step: ${shown.join(", ")}${rows.length > 20 ? ", …" : ""}.`,
-    where: spec.out,
-    fix: `Start again with a lower learning rate than ${spec.learningRate}. ${newest ? `The last good checkpoint is ${newest.path}.` : "No checkpoint had been written yet."}`,
   });
 }

@@ -1,0 +1,132 @@
+// How much memory training takes at its fullest moment, as a sum of terms, worked out before it starts.
+// In: the compiled programs and the heaviest micro-batches of the run (heaviest.ts). Out: bytes by term.
+//
+// weights      float32 in the runtime, whatever the file holds: 4 · Σ out·in, and the rotary tables.
+// adapters     4·P for what trains and 4·F for what stays (A0 and B0, or A and B0): Σ over modules of R·(in + out).
+// optimizer    two moments and the gradient of the step, 4·P each; the gradient of a micro-batch, 4·P, where several are
+//              summed; the three new vectors of an update, and what its program holds between its nodes.
+// activations  what the gradient program holds at its fullest node, by graph/liveness.ts on the very graph that runs. What
+//              a layer keeps for the backward pass follows from programs/decoder.ts, graph/vjp.ts and passes/recompute.ts,
+//              with N tokens of B rows of T places:
+//                none   norms 2·[N,D] and their inverses, q k v after projection and rotation, scores and probabilities
+//                       [B,G,rep·T,T], mixed values, gate, up and their product [N,F], A·x [N,ΣR], two residuals [N,D]
+//                cheap  as none without norms, products of gate and up, scores and probabilities: these are worked out again
+//                layer  the layer's input [N,D]; all of one layer's values for the layer that is being differentiated
+// logits       the part of that moment whose last axis is the vocabulary: [M,V] of the M trained tokens, several times.
+// validation   a second copy of the weights where validation has a program of its own, and what that holds while it runs.
+// workspace    what fragments of the runtime's arena and the kernels' own buffers add, and the arrays that feed a step.
+// process      Node with the runtime, the tokenizer and the rows' sizes, before the first program is loaded.
+
+import { countElements, peakLiveBytes, type Sizes } from "../graph/liveness.ts";
+import type { OnnxProgram } from "../graph/emit-onnx.ts";
+import type { Graph } from "../graph/value.ts";
+import { gradientName, trainFeeds, type TensorLayout, type TrainProgram, type TrainRow } from "../programs/train-program.ts";
+import type { TensorData } from "../runtime/session.ts";
+import type { RowSize } from "./heaviest.ts";
+import type { MemoryTerm } from "./memory-terms.ts";
+
+export interface MemoryEstimate {
+  totalBytes: number;
+  terms: Record<MemoryTerm, number>;
+  /** The heaviest micro-batch. */
+  microBatch: { rows: number; longest: number; tokens: number; trained: number };
+}
+
+export interface EstimateInputs {
+  compiled: TrainProgram;
+  /** The optimizer's program. */
+  update: OnnxProgram;
+  /** Query heads a key/value head. */
+  rep: number;
+  vocabulary: number;
+  /** Candidates for the heaviest micro-batch. */
+  microBatches: readonly (readonly RowSize[])[];
+  /** Whether a step sums several micro-batches. */
+  accumulates: boolean;
+  validation: { program: OnnxProgram; microBatches: readonly (readonly RowSize[])[] } | null;
+}
+
+/** Measured (docs/memory.md): Node, the runtime's library, a tokenizer and the compiler's own objects. */
+const processBytes = 190e6;
+/** Measured: the share of live bytes that the arena needs on top, and what threads and kernels hold of their own. */
+const workspace = { share: 0.1, fixedBytes: 30e6 };
+
+export function estimateMemory({ compiled, update, rep, vocabulary, microBatches, accumulates, validation }: EstimateInputs): MemoryEstimate {
+  const P = countParameters(compiled.trainable);
+  const fixed = countParameters(compiled.fixed);
+  const isGradient = new Set(compiled.trainable.map(({ name }) => gradientName(name)));
+  const [step] = microBatches
+    .map((rows) => ({ rows, ...heldBy(compiled.program, rows, rep, vocabulary, (output) => isGradient.has(output)) }))
+    .sort((a, b) => b.liveBytes - a.liveBytes);
+  if (!step) throw new Error("No micro-batch to estimate");
+  const evaluation = validation ? Math.max(0, ...validation.microBatches.map((rows) => heldBy(validation.program, rows, rep, vocabulary).liveBytes)) : 0;
+  const updating = peakLiveBytes(update.graph, { P }).peakBytes;
+  const terms: Record<MemoryTerm, number> = {
+    weights: weightBytes(compiled.program.graph),
+    adapters: 4 * (P + fixed),
+    optimizer: 4 * P * (accumulates ? 4 : 3) + updating,
+    activations: step.liveBytes - step.logitsBytes,
+    logits: step.logitsBytes,
+    validation: validation ? weightBytes(validation.program.graph) + evaluation : 0,
+    workspace: workspace.fixedBytes + workspace.share * (step.liveBytes + evaluation) + step.fedBytes,
+    process: processBytes,
+  };
+  const tokens = step.rows.map((row) => row.tokens);
+  return {
+    totalBytes: Object.values(terms).reduce((sum, bytes) => sum + bytes, 0),
+    terms,
+    microBatch: {
+      rows: step.rows.length,
+      longest: Math.max(...tokens),
+      tokens: tokens.reduce((sum, count) => sum + count, 0),
+      trained: step.rows.reduce((sum, { trained }) => sum + trained, 0),
+    },
+  };
+}
+
+/** What a program holds while it runs on rows of these sizes, beyond weights and what the caller gave. */
+function heldBy(program: OnnxProgram, rows: readonly RowSize[], rep: number, vocabulary: number, isGiven?: (output: string) => boolean): { liveBytes: number; logitsBytes: number; fedBytes: number } {
+  const { feeds } = trainFeeds(rows.map(rowLike), 1, rep);
+  const { peakBytes, live } = peakLiveBytes(program.graph, sizesOf(program, feeds), isGiven);
+  return {
+    liveBytes: peakBytes,
+    logitsBytes: live.reduce((sum, { value, bytes }) => sum + (value.shape.at(-1) === vocabulary ? bytes : 0), 0),
+    fedBytes: Object.values(feeds).reduce((sum, { data }) => sum + data.byteLength, 0),
+  };
+}
+
+/** A row of that size: what the tokens are changes nothing. */
+function rowLike({ tokens, trained }: RowSize): TrainRow {
+  const first = tokens - Math.min(trained, tokens - 1);
+  return { ids: new Int32Array(tokens), isTrained: Uint8Array.from({ length: tokens }, (_, t) => (t >= first ? 1 : 0)) };
+}
+
+/** The number behind each symbol of the program's inputs, as `feeds` has it. */
+export function sizesOf(program: Pick<OnnxProgram, "inputs">, feeds: Readonly<Record<string, TensorData>>): Sizes {
+  const sizes: Record<string, number> = {};
+  for (const { name, shape } of program.inputs) {
+    shape.forEach((dim, i) => {
+      const size = feeds[name]?.dims[i];
+      if (typeof dim === "string" && /^\w+$/.test(dim) && size !== undefined) sizes[dim] = size;
+    });
+  }
+  return sizes;
+}
+
+function countParameters(layout: readonly TensorLayout[]): number {
+  return layout.reduce((sum, { shape }) => sum + shape[0] * shape[1], 0);
+}
+
+/** Weights and constants of a graph as the runtime holds them, each file range once. */
+export function weightBytes(graph: Graph): number {
+  const seen = new Set<string>();
+  return graph.nodes.reduce((sum, { source, outputs }) => {
+    if (source.kind !== "weight" && source.kind !== "constant") return sum;
+    if (source.kind === "weight") {
+      const range = `${source.external.file} ${source.external.offsetBytes}`;
+      if (seen.has(range)) return sum;
+      seen.add(range);
+    }
+    return sum + 4 * countElements(outputs[0]!.shape, {});
+  }, 0);
+}
