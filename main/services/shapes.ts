@@ -62,6 +62,8 @@ export interface TokenChip {
   isTrained: boolean;
   /** EOS and the template's own marks. */
   isSpecial: boolean;
+  /** Cut to fit the length: the model does not see it. */
+  isCut: boolean;
 }
 
 export interface Histogram {
@@ -75,10 +77,10 @@ export interface RowPreview {
   /** Row number in the file, from 0. */
   index: number;
   chips: TokenChip[];
+  /** Before cutting. */
   tokens: number;
   trainedTokens: number;
-  /** Longer than the chosen length: the row is dropped. */
-  isTooLong: boolean;
+  fate: "kept" | "cut" | "too-long" | "empty";
 }
 
 export interface RowCounts {

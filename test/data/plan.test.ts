@@ -6,7 +6,9 @@ import { UserError } from "../../native-models/errors.ts";
 import { openTokenizer } from "../../native-models/checkpoint/tokenizer.ts";
 import { countTrained, encodeRow } from "../../native-models/data/encode.ts";
 import { histogramOf } from "../../native-models/data/histogram.ts";
-import { leastPromptTokens, planRows, plannedRow, type PlanSettings } from "../../native-models/data/plan.ts";
+import { leastPromptTokens } from "../../native-models/data/fit.ts";
+import { countRows, planRows, plannedRow, type PlanSettings } from "../../native-models/data/plan.ts";
+import { refusalOf } from "../../native-models/data/row-tally.ts";
 import { openRows } from "../../native-models/data/rows/open.ts";
 import { previewRows } from "../../native-models/data/rows/preview.ts";
 import { writeTinyTokenizer } from "../support/tiny-model.ts";
@@ -105,7 +107,49 @@ describe("the plan of a training set", () => {
     await source.close();
     expect(first!.chips.filter((chip) => chip.isTrained).map((chip) => chip.text)).toEqual(["y", "es", "<|im_end|>"]);
     expect(first!.chips.at(-1)).toMatchObject({ isSpecial: true });
-    expect([first!.isTooLong, second!.isTooLong]).toEqual([false, true]);
+    expect([first!.fate, second!.fate]).toEqual(["kept", "too-long"]);
+  });
+
+  test("the preview of a row that is cut marks what the model will not see", async () => {
+    const source = await openRows(write([longPrompt]));
+    const [row] = await previewRows(source, tokenizer, { ...settings, overLong: "cut-prompt" }, { offset: 0, limit: 10 });
+    await source.close();
+    expect(row).toMatchObject({ fate: "cut", tokens: row!.chips.length });
+    expect(row!.chips.filter((chip) => !chip.isCut)).toHaveLength(60);
+    expect(row!.chips.findIndex((chip) => !chip.isCut)).toBe(row!.tokens - 60);
+  });
+
+  test("a cut prompt keeps the BOS that the model expects at the beginning", async () => {
+    const own = tempFolder({});
+    writeTinyTokenizer(own, { addsBos: true });
+    const source = await openRows(write([{ prompt: "x".repeat(600), completion: "yes" }]));
+    const adding = openTokenizer(own);
+    const plan = await planRows(source, adding, { template: "alpaca", length: 60, overLong: "cut-prompt" });
+    const row = await plannedRow(source, adding, plan, 0);
+    await source.close();
+    expect([row.ids.length, row.ids[0]]).toEqual([60, adding.bosId]);
+  });
+
+  test("rows that would be refused are counted all the same, with the refusal beside the counts", async () => {
+    const source = await openRows(write([short, longPrompt]));
+    const counted = await countRows(source, tokenizer, { ...settings, overLong: "refuse" });
+    await source.close();
+    expect(counted.counts).toMatchObject({ total: 2, kept: 1, tooLong: 1 });
+    expect(refusalOf(counted, "rows.jsonl")?.what).toContain("1 of 2 rows are longer than 60 tokens");
+  });
+
+  test("the counts so far are there on the way", async () => {
+    const source = await openRows(write(Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? short : longPrompt))));
+    const totals: [number, number, number][] = [];
+    await countRows(source, tokenizer, settings, {
+      onProgress(_done, _total, account) {
+        const { counts, histogram } = account();
+        totals.push([counts.total, counts.kept + counts.tooLong, histogram.counts.reduce((sum, count) => sum + count)]);
+      },
+    });
+    await source.close();
+    expect(totals.map(([total]) => total)).toEqual([0, 32, 64, 96, 100]);
+    for (const [total, parted, drawn] of totals) expect([parted, drawn]).toEqual([total, total]);
   });
 });
 

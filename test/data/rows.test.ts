@@ -2,6 +2,7 @@
 
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, test } from "vitest";
+import { inspectRows } from "../../native-models/data/rows/inspect.ts";
 import { openRows } from "../../native-models/data/rows/open.ts";
 import type { TrainingRow } from "../../native-models/data/rows/types.ts";
 import { tempFile, tempFolder } from "./temp-files.ts";
@@ -78,6 +79,22 @@ describe("formats", () => {
     const mapped = await readAll(path, { mapping: { kind: "pair", prompt: "foo", completion: "bar" } });
     expect(mapped.read).toEqual([pair]);
     await expect(openRows(path, { mapping: { kind: "text", text: "baz" } })).rejects.toThrow(/no column "baz" \(chosen as text\); it has "foo", "bar"/);
+  });
+
+  test("a look at a file gives its columns with samples, whether or not a format fits", async () => {
+    const known = await inspectRows(tempFile("rows.jsonl", '{"query":"","response":"2"}\n{"query":"1+1","response":"2"}\n'));
+    expect(known).toMatchObject({ split: null, splits: [], problem: null, format: { name: "query/response", isSure: true }, columns: [{ name: "query", sample: "1+1" }, { name: "response", sample: "2" }] });
+    const path = tempFile("rows.jsonl", '{"foo":"1+1","bar":{"a":1}}\n');
+    const unknown = await inspectRows(path);
+    expect(unknown).toMatchObject({ format: null, columns: [{ name: "foo", sample: "1+1" }, { name: "bar", sample: '{"a":1}' }] });
+    expect(unknown.problem?.what).toContain('its columns are "foo", "bar"');
+    expect(await inspectRows(path, { mapping: { kind: "pair", prompt: "foo", completion: "bar" } })).toMatchObject({ format: { name: "by hand", isSure: true } });
+    expect((await inspectRows(path, { mapping: { kind: "text", text: "baz" } })).problem?.what).toContain('no column "baz"');
+  });
+
+  test("a look at a dataset folder names its splits", async () => {
+    const folder = tempFolder({ "data/train-0.jsonl": '{"text":"a"}', "data/test-0.jsonl": '{"text":"b"}' });
+    expect(await inspectRows(folder, { split: "test" })).toMatchObject({ split: "test", splits: ["test", "train"], columns: [{ sample: "b" }] });
   });
 
   test.each([
@@ -188,6 +205,35 @@ describe("files", () => {
     ["a JSON text", "a.json", '"hello"', /holds one list, but this one begins/],
   ])("%s is refused", async (_, name, content, message) => {
     await expect(openRows(tempFile(name, content))).rejects.toThrow(message);
+  });
+
+  test.each(["jsonl", "json", "csv"])("the beginning of a big %s file is opened without reading the rest", async (kind) => {
+    const many = Array.from({ length: 5000 }, (_, i) => rows[i % 5]!);
+    const whole = { jsonl: many.map((row) => JSON.stringify(row)).join("\n"), json: JSON.stringify(many), csv: ["prompt,completion", ...many.map(() => "a,b")].join("\n") }[kind]!;
+    const path = tempFile(`a.${kind}`, whole);
+    let bytes = 0;
+    const head = await openRows(path, { most: 60, onBytes: (read) => (bytes += read) });
+    expect([head.count, head.isCut]).toEqual([60, true]);
+    expect(bytes).toBeLessThan(Math.max(20_000, whole.length / 2));
+    await head.close();
+    const all = await openRows(path, { most: 5000 });
+    expect([all.count, all.isCut]).toEqual([5000, false]);
+    await all.close();
+  });
+
+  test("indexing tells the bytes it has read, and stops when asked", async () => {
+    const path = tempFile("a.jsonl", jsonl);
+    let bytes = 0;
+    await (await openRows(path, { onBytes: (read) => (bytes += read) })).close();
+    expect(bytes).toBe(Buffer.byteLength(jsonl));
+    await expect(openRows(path, { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
+  });
+
+  test("the beginning of a folder opens no more files than it takes", async () => {
+    const folder = tempFolder({ "train-0.jsonl": jsonl, "train-1.jsonl": jsonl, "train-2.jsonl": "not rows at all" });
+    const head = await openRows(folder, { most: 7 });
+    expect([head.count, head.isCut]).toEqual([10, true]);
+    await head.close();
   });
 
   test("a missing file is refused", async () => {

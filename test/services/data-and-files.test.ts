@@ -42,7 +42,7 @@ test("a preview of training rows shows trained tokens, counts and what is droppe
   const trained = first!.chips.filter((chip) => chip.isTrained);
   expect(trained.map((chip) => chip.text).join("")).toContain("2");
   expect(trained.at(-1)!.isSpecial, "the end of text is trained").toBe(true);
-  expect(preview.rows[2]!.isTooLong).toBe(true);
+  expect(preview.rows[2]!.fate).toBe("too-long");
 });
 
 test("turning pages gives other rows with the same counts", async () => {

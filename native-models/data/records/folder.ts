@@ -34,7 +34,8 @@ export async function findSplits(folder: string): Promise<Partial<Record<Split, 
   return splits;
 }
 
-export async function openFolder(folder: string, split: Split, openFile: (path: string) => Promise<RecordSource>): Promise<RecordSource> {
+/** Opens the files of a split until they hold `most` records together. */
+export async function openFolder(folder: string, split: Split, most: number, openFile: (path: string) => Promise<RecordSource>): Promise<RecordSource> {
   const splits = await findSplits(folder);
   const files = splits[split];
   if (files === undefined) {
@@ -53,7 +54,8 @@ export async function openFolder(folder: string, split: Split, openFile: (path: 
       fix: "Choose one of its sub-folders or files.",
     });
   }
-  return joinSources(folder, await openAll(files.map((file) => join(folder, file)), openFile));
+  const sources = await openAll(files.map((file) => join(folder, file)), most, openFile);
+  return joinSources(folder, sources, sources.length < files.length);
 }
 
 function splitOf(file: string): Split | null {
@@ -78,10 +80,16 @@ async function listFiles(root: string, folder: string, depth: number): Promise<s
   return found;
 }
 
-async function openAll(paths: readonly string[], openFile: (path: string) => Promise<RecordSource>): Promise<RecordSource[]> {
+async function openAll(paths: readonly string[], most: number, openFile: (path: string) => Promise<RecordSource>): Promise<RecordSource[]> {
   const sources: RecordSource[] = [];
+  let records = 0;
   try {
-    for (const path of paths) sources.push(await openFile(path));
+    for (const path of paths) {
+      if (records >= most) break;
+      const source = await openFile(path);
+      sources.push(source);
+      records += source.count;
+    }
     return sources;
   } catch (error) {
     await Promise.all(sources.map((source) => source.close()));
@@ -89,7 +97,7 @@ async function openAll(paths: readonly string[], openFile: (path: string) => Pro
   }
 }
 
-function joinSources(path: string, sources: readonly RecordSource[]): RecordSource {
+function joinSources(path: string, sources: readonly RecordSource[], areMoreFiles: boolean): RecordSource {
   const starts: number[] = [];
   let count = 0;
   for (const source of sources) {
@@ -101,6 +109,7 @@ function joinSources(path: string, sources: readonly RecordSource[]): RecordSour
     path,
     kind: "folder",
     count,
+    isCut: areMoreFiles || sources.some((source) => source.isCut),
     columns: sources[0]?.columns ?? null,
     async record(index) {
       const at = starts.findLastIndex((start, i) => start <= index && sources[i]!.count > 0);

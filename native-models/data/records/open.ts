@@ -4,22 +4,30 @@ import { open, stat } from "node:fs/promises";
 import { UserError } from "../../errors.ts";
 import { openFolder, type Split } from "./folder.ts";
 import { openParquet } from "./parquet.ts";
+import type { IndexOptions } from "./record-index.ts";
 import { openTextFile, type TextKind } from "./text-file.ts";
 import type { RecordSource } from "./types.ts";
 
-export async function openRecords(path: string, options: { split?: Split } = {}): Promise<RecordSource> {
+export interface OpenOptions extends IndexOptions {
+  /** Of a dataset folder; default: train. */
+  split?: Split;
+}
+
+/** With `most`, only the beginning is opened: at least so many records where there are as many, without reading the rest. */
+export async function openRecords(path: string, options: OpenOptions = {}): Promise<RecordSource> {
   let isFolder: boolean;
   try {
     isFolder = (await stat(path)).isDirectory();
   } catch (error) {
     throw new UserError({ what: "The file is not there or may not be read.", where: path, fix: "Check the path." }, { cause: error });
   }
-  return isFolder ? openFolder(path, options.split ?? "train", openFile) : openFile(path);
+  return isFolder ? openFolder(path, options.split ?? "train", options.most ?? Infinity, (file) => openFile(file, options)) : openFile(path, options);
 }
 
-async function openFile(path: string): Promise<RecordSource> {
+async function openFile(path: string, options: IndexOptions): Promise<RecordSource> {
+  options.signal?.throwIfAborted();
   const kind = await kindOf(path);
-  const source = kind === "parquet" ? await openParquet(path) : await openTextFile(path, kind);
+  const source = kind === "parquet" ? await openParquet(path) : await openTextFile(path, kind, options);
   if (source.count > 0) return source;
   await source.close();
   throw new UserError({ what: "The file has no rows.", where: path, fix: "Choose a file with at least one row." });

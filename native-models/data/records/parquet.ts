@@ -59,6 +59,7 @@ function recordsOf(path: string, head: ParquetHead, ask: (question: ParquetAsk, 
     path,
     kind: "parquet",
     count: head.count,
+    isCut: false,
     columns: head.columns,
     record,
     async *records(first = 0) {

@@ -19,18 +19,34 @@ export interface RecordBytes {
 
 export interface RecordIndex {
   count: number;
+  /** There are more records, beyond the `most` that were asked for. */
+  isCut: boolean;
   read(index: number): Promise<RecordBytes>;
   stream(first: number): AsyncIterable<RecordBytes>;
 }
 
-export async function indexRecords(file: FileHandle, path: string, start: ScanStart, makeScanner: MakeScanner): Promise<RecordIndex> {
+export interface IndexOptions {
+  /** Stop after so many records: the beginning of a big file is there at once. */
+  most?: number;
+  /** Bytes read since the last call. */
+  onBytes?: (bytes: number) => void;
+  signal?: AbortSignal;
+}
+
+export async function indexRecords(file: FileHandle, path: string, start: ScanStart, makeScanner: MakeScanner, options: IndexOptions = {}): Promise<RecordIndex> {
+  const { most = Infinity } = options;
   const bytes = new Float64Array(capacity);
   const lines = new Float64Array(capacity);
   let stride = 1;
   let marks = 0;
   let count = 0;
+  let isCut = false;
 
-  for await (const { range } of scan(file, path, start, makeScanner)) {
+  for await (const { range } of scan(file, path, start, makeScanner, options)) {
+    if (count === most) {
+      isCut = true;
+      break;
+    }
     if (count % stride === 0) {
       if (marks === capacity) {
         marks = capacity / 2;
@@ -64,6 +80,7 @@ export async function indexRecords(file: FileHandle, path: string, start: ScanSt
 
   return {
     count,
+    isCut,
     stream,
     async read(index) {
       if (!Number.isInteger(index) || index < 0 || index >= count) throw new RangeError(`record ${index} of ${count} in ${path}`);
@@ -83,7 +100,7 @@ interface Scanned {
 }
 
 /** Reads the file chunk by chunk; a record inside the current chunk is a view of it, a longer one is read on its own. */
-async function* scan(file: FileHandle, path: string, start: ScanStart, makeScanner: MakeScanner): AsyncGenerator<Scanned> {
+async function* scan(file: FileHandle, path: string, start: ScanStart, makeScanner: MakeScanner, { onBytes, signal }: IndexOptions = {}): AsyncGenerator<Scanned> {
   let found: RecordRange[] = [];
   const scanner = makeScanner(start, (range) => {
     found.push(range);
@@ -93,7 +110,9 @@ async function* scan(file: FileHandle, path: string, start: ScanStart, makeScann
   // Small first chunk: reading one record at random must not cost a whole chunk.
   for (let size = 2 ** 14; ; size = Math.min(size * 4, chunkBytes)) {
     const chunk = new Uint8Array(size);
+    signal?.throwIfAborted();
     const { bytesRead } = await file.read(chunk, 0, size, at);
+    onBytes?.(bytesRead);
     const view = chunk.subarray(0, bytesRead);
     if (bytesRead === 0) scanner.end();
     else scanner.feed(view);

@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import { parse as parseCsv } from "csv-parse/sync";
 import { UserError } from "../../errors.ts";
 import { quoteBytes, quoteText } from "./quote.ts";
-import { indexRecords, type RecordBytes } from "./record-index.ts";
+import { indexRecords, type IndexOptions, type RecordBytes } from "./record-index.ts";
 import { scanCsv, scanJsonItems, scanLines, type MakeScanner, type ScanStart } from "./scanners.ts";
 import type { DataRecord, RecordSource } from "./types.ts";
 
@@ -14,19 +14,20 @@ export type TextKind = "jsonl" | "json" | "csv";
 
 const scanners: Record<TextKind, MakeScanner> = { jsonl: scanLines, json: scanJsonItems, csv: scanCsv };
 
-export async function openTextFile(path: string, kind: TextKind): Promise<RecordSource> {
+export async function openTextFile(path: string, kind: TextKind, options: IndexOptions = {}): Promise<RecordSource> {
   const file = await open(path, "r");
   try {
-    return await openWith(file, path, kind);
+    return await openWith(file, path, kind, options);
   } catch (error) {
     await file.close();
     throw error;
   }
 }
 
-async function openWith(file: FileHandle, path: string, kind: TextKind): Promise<RecordSource> {
+async function openWith(file: FileHandle, path: string, kind: TextKind, options: IndexOptions): Promise<RecordSource> {
   const start = await firstRecord(file, path, kind);
-  const index = await indexRecords(file, path, start, scanners[kind]);
+  const most = options.most === undefined ? {} : { most: options.most + (kind === "csv" ? 1 : 0) }; // a CSV's first record names the columns
+  const index = await indexRecords(file, path, start, scanners[kind], { ...options, ...most });
   const name = basename(path);
   const head = kind === "csv" && index.count > 0 ? csvHead(await index.read(0), path) : null;
   const skipped = head === null ? 0 : 1;
@@ -42,6 +43,7 @@ async function openWith(file: FileHandle, path: string, kind: TextKind): Promise
     path,
     kind,
     count: Math.max(0, index.count - skipped),
+    isCut: index.isCut,
     columns: head?.columns ?? null,
     async record(i) {
       if (!Number.isInteger(i) || i < 0) throw new RangeError(`record ${i} of ${name}`);

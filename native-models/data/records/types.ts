@@ -16,6 +16,8 @@ export interface RecordSource {
   path: string;
   kind: RecordFileKind;
   count: number;
+  /** Only the beginning was opened: more records follow than `count`. */
+  isCut: boolean;
   /** Column names where the file itself has them (CSV, Parquet), else null. */
   columns: readonly string[] | null;
   record(index: number): Promise<DataRecord>;

@@ -3,15 +3,21 @@
 
 import { UserError } from "../../errors.ts";
 import type { Split } from "../records/folder.ts";
-import { openRecords } from "../records/open.ts";
+import { openRecords, type OpenOptions } from "../records/open.ts";
 import type { DataRecord, RecordSource } from "../records/types.ts";
 import { convertRecord } from "./convert.ts";
 import { detectFormat, formatByHand } from "./detect.ts";
 import type { ColumnMapping, RowSource } from "./types.ts";
 
-const rowsLookedAt = 50;
+/** Records that a format is told by. */
+export const rowsLookedAt = 50;
 
-export async function openRows(path: string, options: { mapping?: ColumnMapping; split?: Split } = {}): Promise<RowSource> {
+export interface RowOptions extends OpenOptions {
+  /** Columns chosen by hand; default: detected. */
+  mapping?: ColumnMapping;
+}
+
+export async function openRows(path: string, options: RowOptions = {}): Promise<RowSource> {
   const records = await openRecords(path, options);
   try {
     return await rowsOf(records, options.mapping, options.split ?? null);
@@ -22,14 +28,14 @@ export async function openRows(path: string, options: { mapping?: ColumnMapping;
 }
 
 async function rowsOf(records: RecordSource, mapping: ColumnMapping | undefined, split: Split | null): Promise<RowSource> {
-  const first = await firstRecords(records);
-  const columns = records.columns ?? [...new Set(first.flatMap((record) => Object.keys(record.value)))];
+  const { first, columns } = await lookAt(records);
   const format = mapping === undefined ? detectFormat(first, columns, records.path) : formatByHand(mapping, columns, records.path);
 
   return {
     path: records.path,
     split: records.kind === "folder" ? (split ?? "train") : null,
     count: records.count,
+    isCut: records.isCut,
     format,
     columns,
     warnings: format.isSure ? [] : [guessed(format.mapping, records.path)],
@@ -41,13 +47,14 @@ async function rowsOf(records: RecordSource, mapping: ColumnMapping | undefined,
   };
 }
 
-async function firstRecords(records: RecordSource): Promise<DataRecord[]> {
+/** The records that a format is told by, and the columns: the file's own, or the keys seen in those records. */
+export async function lookAt(records: RecordSource): Promise<{ first: DataRecord[]; columns: readonly string[] }> {
   const first: DataRecord[] = [];
   for await (const record of records.records()) {
     first.push(record);
     if (first.length === Math.min(rowsLookedAt, records.count)) break;
   }
-  return first;
+  return { first, columns: records.columns ?? [...new Set(first.flatMap((record) => Object.keys(record.value)))] };
 }
 
 function guessed(mapping: ColumnMapping, where: string): UserError["parts"] {

@@ -52,6 +52,8 @@ export interface RowSource {
   path: string;
   split: Split | null;
   count: number;
+  /** Only the beginning was opened: more rows follow than `count`. */
+  isCut: boolean;
   format: RowFormat;
   /** Column names of the file, or the keys seen in its first rows. */
   columns: readonly string[];
