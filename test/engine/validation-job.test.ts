@@ -225,3 +225,20 @@ describe("memory", () => {
     expect(memory.microBatch).toEqual(estimate.microBatch);
   });
 });
+
+describe("a loss that explodes", () => {
+  test("stops the run with the step, its row and the last good checkpoint; what came after is not kept", async () => {
+    // Thirty-nine rows that say the same, learnt by heart, and one whose loss is then far above a uniform guess.
+    const data = join(folder, "one-odd-row.jsonl");
+    const row = (response: string): string => JSON.stringify({ query: "what is in time", response });
+    writeFileSync(data, Array.from({ length: 40 }, (_, i) => `${row(i === 13 ? "QXQXQXQX" : "zzzz")}\n`).join(""));
+    const job = run.job("exploded", lora, { data, batch: 1, accumulate: 1, learningRate: 3e-2, warmupRatio: 0, steps: 40, seed: 0 });
+    const error = await refusal(job);
+    console.log(error.what);
+    expect(error.what).toMatch(/^Training diverged at step \d+: the loss .* more than 3 times .* Rows of that step: 14\.$/);
+    const step = Number(/step (\d+)/.exec(error.what)![1]);
+    const kept = checkpointsOf(job).map((name) => Number(/\d+/.exec(name)![0]));
+    expect(Math.max(...kept)).toBeLessThan(step);
+    expect(error.fix).toContain(checkpointsOf(job).at(-1)!);
+  });
+});

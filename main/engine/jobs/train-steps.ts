@@ -130,6 +130,6 @@ function diverged({ spec, checkpoints }: OpenedRun, what: string): UserError {
   return new UserError({
     what,
     where: spec.out,
-    fix: `Start again with a lower learning rate than ${spec.learningRate}. ${newest ? `The last good checkpoint is ${newest.path}.` : "No checkpoint had been written yet."}`,
+    fix: `Look at the rows; where they are as they should be, start again with a lower learning rate than ${spec.learningRate}. ${newest ? `The last good checkpoint is ${newest.path}.` : "No checkpoint had been written yet."}`,
   });
 }
