@@ -98,4 +98,18 @@ export const migrations: readonly Migration[] = [
       ) STRICT;
     `,
   },
+  {
+    version: 4,
+    name: "what became of a run's rows, spans of work",
+    sql: `
+      CREATE TABLE run_rows (
+        run_id INTEGER PRIMARY KEY REFERENCES runs ON DELETE CASCADE, report TEXT NOT NULL
+      ) STRICT;
+      CREATE TABLE run_spans (
+        id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, stage TEXT NOT NULL,
+        started_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX run_spans_run ON run_spans (run_id);
+    `,
+  },
 ];

@@ -43,7 +43,7 @@ export function probesTable(sql: Sql) {
     INSERT INTO probes (run_id, key, style, status, config, owner, created_ms)
     VALUES (@runId, @key, @style, 'running', @config, @owner, @createdMs)`);
   const byId = sql.prepare<[number], RawProbe>(`${select} WHERE id = ?`);
-  const doneByKey = sql.prepare<[string], RawProbe>(`${select} WHERE key = ? AND status = 'done' ORDER BY id DESC LIMIT 1`);
+  const doneByKey = sql.prepare<[string, number], RawProbe>(`${select} WHERE key = ? AND status = 'done' ORDER BY run_id IS ? DESC, id DESC LIMIT 1`);
   const ofRun = sql.prepare<[number], RawProbe>(`${select} WHERE run_id = ? ORDER BY id`);
   const newest = sql.prepare<[number], RawProbe>(`${select} ORDER BY id DESC LIMIT ?`);
   const setProgress = sql.prepare<[string | null, number, string]>("UPDATE probes SET progress = ? WHERE id = ? AND owner = ?");
@@ -57,11 +57,12 @@ export function probesTable(sql: Sql) {
   const interruptOrphans = sql.prepare<[number, string]>(`
     UPDATE probes SET status = 'interrupted', ended_ms = ?, progress = NULL, owner = NULL, cancel_requested = 0, error = ?
     WHERE status IN ('queued', 'running') AND (owner IS NULL OR owner NOT IN (SELECT owner FROM owners))`);
-  const removeUnfinished = sql.prepare<[number, string]>("DELETE FROM probes WHERE run_id = ? AND style = ? AND status NOT IN ('done', 'running')");
+  const removeOthers = sql.prepare<[number, string, number]>("DELETE FROM probes WHERE run_id = ? AND style = ? AND id <> ? AND status <> 'running'");
   return {
     insert: (probe: NewProbe): number => Number(insert.run({ ...probe, config: JSON.stringify(probe.config) }).lastInsertRowid),
     find: (id: number) => optional(byId.get(id)),
-    findDone: (key: string) => optional(doneByKey.get(key)),
+    /** The run's own where it has one, else the newest. */
+    findDone: (key: string, runId: number) => optional(doneByKey.get(key, runId)),
     ofRun: (runId: number) => ofRun.all(runId).map(read),
     newest: (limit: number) => newest.all(limit).map(read),
     setProgress: (id: number, owner: string, progress: unknown) => void setProgress.run(toJson(progress), id, owner),
@@ -70,8 +71,8 @@ export function probesTable(sql: Sql) {
     requestCancel: (id: number) => askCancel.run(id).changes > 0,
     cancelWanted: (owner: string) => cancelWanted.all(owner).map((row) => row.id),
     interruptOrphans: (error: unknown, nowMs: number) => interruptOrphans.run(nowMs, JSON.stringify(error)).changes,
-    /** Answers of a stopped attempt, before the stage is done anew. */
-    removeUnfinished: (runId: number, style: string) => void removeUnfinished.run(runId, style),
+    /** What earlier tries of the run's stage left: a run has one probe of a style. */
+    removeOthers: (runId: number, style: string, keptId: number) => void removeOthers.run(runId, style, keptId),
   };
 }
 

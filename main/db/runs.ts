@@ -27,6 +27,8 @@ interface RawRun {
   lastStep: number | null;
   lastLossNats: number | null;
   lastCheckpointStep: number | null;
+  /** Null where no work was recorded: none was done, or before spans were. */
+  workedMs: number | null;
 }
 
 export interface RunRow extends Omit<RawRun, "config" | "progress" | "error" | "cancelRequested" | "lastStep"> {
@@ -52,7 +54,8 @@ const select = `
   SELECT id, name, kind, status, stage, config, model_path AS modelPath, model_name AS modelName, folder, adapter,
     progress, cancel_requested AS cancelRequested, owner, created_ms AS createdMs, started_ms AS startedMs,
     ended_ms AS endedMs, error, last.step AS lastStep, last.loss_nats AS lastLossNats,
-    (SELECT max(step) FROM checkpoints WHERE run_id = runs.id) AS lastCheckpointStep
+    (SELECT max(step) FROM checkpoints WHERE run_id = runs.id) AS lastCheckpointStep,
+    (SELECT sum(seen_ms - started_ms) FROM run_spans WHERE run_id = runs.id) AS workedMs
   FROM runs LEFT JOIN run_points AS last
     ON last.run_id = runs.id AND last.step = (SELECT max(step) FROM run_points WHERE run_id = runs.id)`;
 

@@ -11,6 +11,8 @@ import { probeAnswersTable } from "./probe-answers.ts";
 import { probesTable } from "./probes.ts";
 import { runNotesTable } from "./run-notes.ts";
 import { runPointsTable } from "./run-points.ts";
+import { runRowsTable } from "./run-rows.ts";
+import { runSpansTable } from "./run-spans.ts";
 import { runStagesTable } from "./run-stages.ts";
 import { runsTable } from "./runs.ts";
 import { settingsTable } from "./settings.ts";
@@ -28,6 +30,8 @@ export function openStore(file: string) {
     runs: runsTable(sql),
     runStages: runStagesTable(sql),
     runPoints: runPointsTable(sql),
+    runRows: runRowsTable(sql),
+    runSpans: runSpansTable(sql),
     checkpoints: checkpointsTable(sql),
     runNotes: runNotesTable(sql),
     stageOutputs: stageOutputsTable(sql),

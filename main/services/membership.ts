@@ -96,8 +96,9 @@ function interruptRun(store: Store, id: number, nowMs: number): boolean {
     const from = run.lastCheckpointStep;
     const fix = from === null ? "Resume it: finished stages are not computed again." : `Resume it: training goes on from the checkpoint of step ${from}.`;
     const error = { ...gone(`run ${id}`), fix, isBug: false };
-    if (!store.runs.interrupt(id, error, nowMs)) return false;
-    store.runStages.stopRunning(id, "interrupted", nowMs);
+    const endedMs = store.runSpans.lastSeen(id) ?? nowMs; // its end was seen by nobody
+    if (!store.runs.interrupt(id, error, endedMs)) return false;
+    store.runStages.stopRunning(id, "interrupted", endedMs);
     store.runNotes.add({ runId: id, atMs: nowMs, kind: "interrupted", step: from, text: `${error.what} ${fix}`, warning: null });
     return true;
   });

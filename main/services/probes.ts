@@ -112,9 +112,13 @@ export function probesService(deps: Deps, stages: Stages) {
   async function withinRun(params: ProbeStart, runId: number, working: { signal: AbortSignal; emit: Emit }): Promise<{ result: ProbeResult; isReused: boolean }> {
     const job = jobOf(params);
     const key = await keyOf(job);
-    store.probes.removeUnfinished(runId, job.style);
-    const before = store.probes.findDone(key);
+    const before = store.probes.findDone(key, runId);
+    if (before?.runId === runId) {
+      store.probes.removeOthers(runId, job.style, before.id); // the run was resumed after its probe was done
+      return { result: before.result as ProbeResult, isReused: true };
+    }
     const id = insert(params, job, key, runId);
+    store.probes.removeOthers(runId, job.style, id);
     if (before !== null) {
       const result = before.result as ProbeResult;
       store.together(() => {

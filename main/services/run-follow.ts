@@ -32,7 +32,7 @@ export async function* followRun(
       step = row.lastStep; // the caller saw points that were taken back since
       yield { type: "rewound", toStep: step };
     }
-    const stages = stageViews(store.runStages.list(id));
+    const stages = stageViews(store, id);
     if (differs(shown, "stages", stages)) yield { type: "stages", stages };
 
     for (const note of store.runNotes.after(id, noteId)) {

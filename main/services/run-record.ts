@@ -27,6 +27,7 @@ export function recordRun({ store, changes, membership, now }: Deps, runId: numb
       if (store.runs.find(runId)?.owner !== membership.owner()) return;
       store.runPoints.putAll(runId, points);
       if (progress !== null) store.runs.setProgress(runId, membership.owner(), progress);
+      store.runSpans.see(runId, now());
     });
     points = [];
     progress = null;

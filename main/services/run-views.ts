@@ -3,7 +3,6 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { NoteRow } from "../db/run-notes.ts";
-import type { StageRow } from "../db/run-stages.ts";
 import type { ProbeRow } from "../db/probes.ts";
 import type { RunRow } from "../db/runs.ts";
 import type { Store } from "../db/store.ts";
@@ -31,6 +30,7 @@ export function runSummary(row: RunRow): RunSummary {
     createdMs: row.createdMs,
     startedMs: row.startedMs,
     endedMs: row.endedMs,
+    workedMs: row.workedMs ?? (row.startedMs === null || row.endedMs === null ? null : row.endedMs - row.startedMs),
     lastStep: row.lastStep,
     lastLossNats: row.lastLossNats,
     lastCheckpointStep: row.lastCheckpointStep,
@@ -44,7 +44,7 @@ export function runDetail(store: Store, row: RunRow): RunDetail {
   return {
     ...runSummary(row),
     config: row.config as RunConfig,
-    stages: stageViews(store.runStages.list(row.id)),
+    stages: stageViews(store, row.id),
     checkpoints: store.checkpoints.list(row.id),
     notes: store.runNotes.after(row.id, 0).map(runNote),
     probes: store.probes.ofRun(row.id).map(probeSummary),
@@ -52,8 +52,15 @@ export function runDetail(store: Store, row: RunRow): RunDetail {
   };
 }
 
-export function stageViews(rows: readonly StageRow[]): StageView[] {
-  return rows.map((row) => ({ ...row, stage: row.stage as Stage, result: row.result as JobResult | null }));
+export function stageViews(store: Store, runId: number): StageView[] {
+  const worked = store.runSpans.byStage(runId);
+  return store.runStages.list(runId).map((row) => ({
+    ...row,
+    stage: row.stage as Stage,
+    // Of a stage under way it grows all the time: that would be a change of the stages with every look.
+    workedMs: row.status === "running" ? null : (worked.get(row.stage) ?? (row.startedMs === null || row.endedMs === null ? null : row.endedMs - row.startedMs)),
+    result: row.result as JobResult | null,
+  }));
 }
 
 export function runNote({ id, atMs, kind, text, warning }: NoteRow): RunNote {

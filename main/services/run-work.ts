@@ -149,7 +149,10 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
     if (existsSync(join(from, "start"))) copyInPlace(join(from, "start"), join(folder, "start"));
     writeTrainKey(folder, key);
     const earlier = store.runs.findByFolder(from);
-    if (earlier !== null) store.runPoints.copy(earlier.id, id);
+    if (earlier !== null) {
+      store.runPoints.copy(earlier.id, id);
+      store.runRows.copy(earlier.id, id);
+    }
     record.note({ kind: "reused", text: `The same training was done before (${earlier === null ? from : `run ${earlier.id}`}): its adapter and curve were copied.` });
     const adapter = join(folder, "adapter");
     return { output: adapter, result: { ...found.result, out: folder, adapter }, isReused: true };
@@ -178,11 +181,13 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
         if (signal.aborted) throw new JobCancelled();
         if (!store.runs.setStage(id, owner, stage)) return; // lost to another process
         store.runStages.begin(id, stage, now());
+        store.runSpans.begin(id, stage, now());
         changes.touch();
         const end = await doStage[stage](state);
         record.close();
         if (stage === "train") store.runs.setAdapter(id, owner, end.output);
         const status = end.isReused ? "reused" : "done";
+        store.runSpans.see(id, now());
         store.runStages.end(id, stage, { status, output: end.output, result: end.result }, now());
         changes.touch();
       }
@@ -197,6 +202,7 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
       const parts = error === null ? null : storedError(error);
       if (parts?.isBug) log(`run ${id}, stage ${stage}: ${error instanceof Error ? error.stack : String(error)}\n`);
       store.together(() => {
+        if (store.runs.find(id)?.owner === owner) store.runSpans.see(id, now());
         if (store.runs.end(id, owner, status, parts, now()) && status !== "done") store.runStages.stopRunning(id, status, now());
       });
       changes.touch();

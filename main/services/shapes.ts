@@ -128,6 +128,8 @@ export interface StageView {
   status: StageStatus;
   startedMs: number | null;
   endedMs: number | null;
+  /** Time spent at work, all tries together, without the pauses between them. */
+  workedMs: number | null;
   /** File or folder written. */
   output: string | null;
   result: JobResult | null;
@@ -152,6 +154,8 @@ export interface RunSummary {
   createdMs: number;
   startedMs: number | null;
   endedMs: number | null;
+  /** Time spent at work, without the pauses before it was resumed; null where none was. */
+  workedMs: number | null;
   /** Last optimizer step with a point, 0 before the first. */
   lastStep: number;
   lastLossNats: number | null;

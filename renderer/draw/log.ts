@@ -26,12 +26,12 @@ export function logLines({ notes, checkpoints, stages }: Sources): LogLine[] {
   return lines.sort((a, b) => b.atMs - a.atMs);
 }
 
-function stageLines({ stage, status, startedMs, endedMs }: StageView): LogLine[] {
+function stageLines({ stage, status, startedMs, endedMs, workedMs }: StageView): LogLine[] {
   const name = stageNames[stage];
   const lines: LogLine[] = [];
   if (startedMs !== null && status !== "reused") lines.push({ key: `${stage} began`, atMs: startedMs, text: `${name} began`, isWarning: false });
   if (endedMs !== null) {
-    const took = startedMs === null || status === "reused" ? "" : ` after ${formatDuration(endedMs - startedMs)}`;
+    const took = workedMs === null || status === "reused" ? "" : ` after ${formatDuration(workedMs)}`;
     lines.push({ key: `${stage} ended`, atMs: endedMs, text: `${name}: ${statusNames[status].toLowerCase()}${took}`, isWarning: status === "failed" });
   }
   return lines;

@@ -51,7 +51,7 @@ export function runLine(run: RunSummary): string {
   if (run.isCancelling && run.status === "running") return "Stopping …";
   if (run.status === "running") return run.stage === null ? "Starting" : (run.progress?.stage ?? stageNames[run.stage]);
   if (run.status === "queued") return "Waits for the run before it";
-  if (run.status === "done") return run.startedMs === null || run.endedMs === null ? "" : `Took ${formatDuration(run.endedMs - run.startedMs)}`;
+  if (run.status === "done") return run.workedMs === null ? "" : `Took ${formatDuration(run.workedMs)}`;
   const where = run.stage === null ? "" : `Stopped in ${stageNames[run.stage].toLowerCase()}`;
   const from = run.canResume && run.lastCheckpointStep !== null ? ` · resumes from step ${run.lastCheckpointStep}` : "";
   return `${where}${from}`;

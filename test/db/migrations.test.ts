@@ -33,6 +33,12 @@ const rowsAt: Record<number, { sql: string; tables: string[] }> = {
       INSERT INTO stage_outputs VALUES ('k', 'init', '/cache/k', 's', '{}', 10);`,
     tables: ["owners", "runs", "run_stages", "run_points", "checkpoints", "run_notes", "stage_outputs"],
   },
+  3: {
+    sql: `INSERT INTO probes (id, run_id, key, style, status, config, created_ms) VALUES (1, 1, 'k', 'task', 'done', '{}', 8);
+      INSERT INTO probe_answers VALUES (1, 0, 'base', 'q', '[]', 'p', 'a', 1, 1, -0.5);
+      INSERT INTO chats VALUES (1, 9, '{}', '[]');`,
+    tables: ["probes", "probe_answers", "chats"],
+  },
 };
 
 function readAll(sql: Database.Database, tables: string[]): unknown {

@@ -90,6 +90,21 @@ test("points after a checkpoint are taken back when a run resumes from it", () =
   expect(store.runPoints.after(id, 0, 10).map((row) => row.step)).toEqual([1, 2]);
 });
 
+test("the time at work is the sum of its spans, without the pauses between them", () => {
+  const id = addRun();
+  expect(store.runs.find(id)!.workedMs).toBeNull();
+  store.runSpans.begin(id, "init", 100);
+  store.runSpans.see(id, 150);
+  store.runSpans.begin(id, "train", 150);
+  store.runSpans.see(id, 450);
+  store.runSpans.begin(id, "train", 90_000); // resumed much later
+  store.runSpans.see(id, 90_200);
+  store.runSpans.see(id, 90_100); // a clock that was moved back takes nothing away
+  expect(store.runs.find(id)!.workedMs).toBe(550);
+  expect(store.runSpans.byStage(id)).toEqual(new Map([["init", 50], ["train", 500]]));
+  expect(store.runSpans.lastSeen(id)).toBe(90_200);
+});
+
 test("points can be thinned to every so many steps", () => {
   const id = addRun();
   store.runPoints.putAll(id, [1, 2, 3, 4, 5, 6, 7].map((step) => point(step)));

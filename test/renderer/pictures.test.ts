@@ -62,7 +62,7 @@ test("the log has everything once, newest first, and marks what went wrong", () 
   const lines = logLines({
     notes: [{ id: 1, atMs: 20, kind: "warning", text: "Mind this.", warning: null }],
     checkpoints: [{ step: 25, path: "/c", writtenMs: 40 }],
-    stages: [{ stage: "train", status: "failed", startedMs: 10, endedMs: 3010, output: null, result: null }],
+    stages: [{ stage: "train", status: "failed", startedMs: 10, endedMs: 3010, workedMs: 3000, output: null, result: null }],
   });
   expect(lines.map(({ text, isWarning }) => [text, isWarning])).toEqual([
     ["Train: failed after 3.0 s", true],

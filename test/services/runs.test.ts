@@ -116,6 +116,25 @@ test("a cancelled run stops, and resuming it goes on from the last checkpoint", 
   expect(services.runs.points({ id, afterStep: 0, limit: 100 }).map((point) => point.step)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
 });
 
+test("a resumed run has one probe of a style, and the pause is no part of its time", async () => {
+  const { services } = world.open();
+  const asked = { questions: world.questions, limit: 4 };
+  const { id } = services.runs.start(runSettings(world, "slow", { probe: asked, taskProbe: { ...asked, limit: 60 } }));
+  await until(() => services.runs.show(id).probes.some((probe) => probe.style === "task"), "the second probe has begun");
+  services.runs.cancel(id);
+  await collect(services.runs.follow({ id, afterStep: 0 }));
+  const pauseMs = 600;
+  await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  services.runs.resume(id);
+  const run = ended(await collect(services.runs.follow({ id, afterStep: 0 })));
+  expect(run.probes.map(({ style, status }) => [style, status])).toEqual([["knowledge", "done"], ["task", "done"]]);
+  expect(services.probe.answers({ id: run.probes[0]!.id, only: "all", offset: 0, limit: 10 })).toHaveLength(4);
+  expect(run.workedMs).toBeGreaterThan(0);
+  expect(run.workedMs).toBeLessThanOrEqual(run.endedMs! - run.startedMs! - pauseMs);
+  const { workedMs, startedMs, endedMs } = run.stages.find(({ stage }) => stage === "task-probe")!;
+  expect(workedMs, "both tries count").toBeGreaterThan(endedMs! - startedMs!);
+});
+
 test("runs wait for each other; one that waits can be cancelled", async () => {
   const { services } = world.open();
   const first = services.runs.start(runSettings(world, "slow", { probe: null, steps: 1000 }));

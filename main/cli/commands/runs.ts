@@ -51,12 +51,8 @@ export function make(context: Context): Command {
 }
 
 function runText(run: RunDetail): string {
-  const took = run.startedMs !== null && run.endedMs !== null ? `, took ${duration(run.endedMs - run.startedMs)}` : "";
-  const stages = run.stages.map(({ stage, status, startedMs, endedMs }) => [
-    stage,
-    status,
-    startedMs !== null && endedMs !== null ? duration(endedMs - startedMs) : "",
-  ]);
+  const took = run.endedMs !== null && run.workedMs !== null ? `, took ${duration(run.workedMs)}` : "";
+  const stages = run.stages.map(({ stage, status, endedMs, workedMs }) => [stage, status, endedMs !== null && workedMs !== null ? duration(workedMs) : ""]);
   const lines = [
     `Run ${run.id} · ${run.name} · ${run.status}${took}`,
     `Model: ${run.modelPath}`,
