@@ -6,4 +6,6 @@ export { writePeftAdapter } from "./write-peft.ts";
 export type { PeftAdapterToWrite, PeftModule } from "./write-peft.ts";
 export { readPeftAdapter } from "./read-peft.ts";
 export type { LoadedModule, PeftAdapter } from "./read-peft.ts";
+export { readAdapterNotes } from "./adapter-notes.ts";
+export type { AdapterNotes } from "./adapter-notes.ts";
 export { combineWithStart } from "./combine-with-start.ts";

@@ -1,4 +1,5 @@
-// Writes a plain LoRA adapter as a PEFT folder: adapter_config.json, adapter_model.safetensors, README.md.
+// Writes a plain LoRA adapter as a PEFT folder: adapter_config.json, adapter_model.safetensors, README.md, and our notes
+// on how it was trained (nullspace.json).
 // In: the pairs in memory. Out: a folder that is renamed into place when whole. Only keys that old PEFT versions know
 // are written, and init_lora_weights is true: any other value makes loading decompose the base again.
 
@@ -6,6 +7,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { partialName, unwritable, writeFileWhole } from "../checkpoint/file-bytes.ts";
 import { writeSafetensors } from "../checkpoint/safetensors-writer.ts";
+import { notesFile, notesText, type AdapterNotes } from "./adapter-notes.ts";
 
 export interface PeftModule {
   /** Path in the base without ".weight": "model.layers.0.self_attn.q_proj". */
@@ -29,6 +31,8 @@ export interface PeftAdapterToWrite {
   layers: number;
   /** Markdown put into the model card: data, settings, results. */
   cardText?: string;
+  /** How it was trained; absent where that is not known. */
+  notes?: AdapterNotes;
 }
 
 /** Writes `folder`; an adapter that is there already is replaced. */
@@ -41,6 +45,7 @@ export function writePeftAdapter(folder: string, adapter: PeftAdapterToWrite): v
     writeFileWhole(join(partial, "adapter_config.json"), `${JSON.stringify(configOf(adapter), null, 2)}\n`);
     writeSafetensors(join(partial, "adapter_model.safetensors"), tensorsOf(adapter), { format: "pt" });
     writeFileWhole(join(partial, "README.md"), cardOf(adapter));
+    if (adapter.notes !== undefined) writeFileWhole(join(partial, notesFile), notesText(adapter.notes));
     swapIn(partial, dest);
   } catch (cause) {
     rmSync(partial, { recursive: true, force: true });

@@ -1,6 +1,7 @@
 // A trained state as plain LoRA on the untouched base (peers.md's rule: [A; A0], [B, −B0] at twice the rank; A and B − B0
 // where A stayed), written as a PEFT folder.
 
+import type { AdapterNotes } from "../adapter/adapter-notes.ts";
 import { combineWithStart } from "../adapter/combine-with-start.ts";
 import { writePeftAdapter, type PeftModule } from "../adapter/write-peft.ts";
 import type { ModelConfig } from "../checkpoint/types.ts";
@@ -18,9 +19,10 @@ export interface ExportOptions {
   /** The start's tensors: "NAME.A", "NAME.B". */
   start: (name: string) => Float32Array;
   cardText: string;
+  notes?: AdapterNotes;
 }
 
-export function exportAdapter({ folder, config, baseModelName, rank, kind, state, start, cardText }: ExportOptions): void {
+export function exportAdapter({ folder, config, baseModelName, rank, kind, state, start, cardText, notes }: ExportOptions): void {
   const views = new Map(state.views.map((view) => [view.name, view]));
   const trained = (name: string): Float32Array => {
     const view = views.get(name);
@@ -33,5 +35,5 @@ export function exportAdapter({ folder, config, baseModelName, rank, kind, state
     exportedRank = plain.rank;
     return { name, in: size, out, a: plain.a, b: plain.b };
   });
-  writePeftAdapter(folder, { baseModelName, rank: exportedRank, alpha: exportedRank, modules, layers: config.layers, cardText });
+  writePeftAdapter(folder, { baseModelName, rank: exportedRank, alpha: exportedRank, modules, layers: config.layers, cardText, notes });
 }

@@ -3,7 +3,7 @@
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, test } from "vitest";
 import { inspectRows } from "../../native-models/data/rows/inspect.ts";
-import { openRows } from "../../native-models/data/rows/open.ts";
+import { openLikeRows, openRows } from "../../native-models/data/rows/open.ts";
 import type { TrainingRow } from "../../native-models/data/rows/types.ts";
 import { tempFile, tempFolder } from "./temp-files.ts";
 
@@ -90,6 +90,15 @@ describe("formats", () => {
     expect(unknown.problem?.what).toContain('its columns are "foo", "bar"');
     expect(await inspectRows(path, { mapping: { kind: "pair", prompt: "foo", completion: "bar" } })).toMatchObject({ format: { name: "by hand", isSure: true } });
     expect((await inspectRows(path, { mapping: { kind: "text", text: "baz" } })).problem?.what).toContain('no column "baz"');
+  });
+
+  test("rows that go with a training set take its columns where they have them", async () => {
+    const mapping = { kind: "pair", prompt: "foo", completion: "bar" } as const;
+    const like = await openLikeRows(tempFile("test.jsonl", '{"foo":"1+1","bar":"2"}\n'), mapping, null);
+    expect(like.format.name).toBe("by hand");
+    const other = await openLikeRows(tempFile("test.jsonl", '{"query":"1+1","response":"2"}\n'), mapping, null);
+    expect(other.format).toMatchObject({ name: "query/response", isSure: true });
+    await Promise.all([like.close(), other.close()]);
   });
 
   test("a look at a dataset folder names its splits", async () => {

@@ -27,6 +27,26 @@ export async function openRows(path: string, options: RowOptions = {}): Promise<
   }
 }
 
+/**
+ * Rows that go with a training set (validation, test): by its columns chosen by hand where the file has them, else as
+ * the file's own columns tell.
+ */
+export async function openLikeRows(path: string, mapping: ColumnMapping | null, split: Split | null): Promise<RowSource> {
+  const options = split === null ? {} : { split };
+  if (mapping !== null && (await hasColumns(path, mapping, options))) return openRows(path, { ...options, mapping });
+  return openRows(path, options);
+}
+
+async function hasColumns(path: string, mapping: ColumnMapping, options: RowOptions): Promise<boolean> {
+  const records = await openRecords(path, { ...options, most: rowsLookedAt });
+  try {
+    const { columns } = await lookAt(records);
+    return Object.entries(mapping).every(([key, column]) => key === "kind" || columns.includes(column));
+  } finally {
+    await records.close();
+  }
+}
+
 async function rowsOf(records: RecordSource, mapping: ColumnMapping | undefined, split: Split | null): Promise<RowSource> {
   const { first, columns } = await lookAt(records);
   const format = mapping === undefined ? detectFormat(first, columns, records.path) : formatByHand(mapping, columns, records.path);
