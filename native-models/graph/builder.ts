@@ -110,6 +110,11 @@ export class GraphBuilder {
 
   // ── blocks ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Negative log-likelihood [M,1], nats, of targets [M], and the logits [M,V] it comes from. */
+  tokenLoss(hidden: Value, head: Value, targets: Value): { nll: Value; logits: Value } {
+    const [nll, logits] = this.op("TokenLoss", [hidden, head, targets], {});
+    return { nll, logits };
+  }
   rmsNorm(x: Value, gain: Value, epsilon: number): Value { return this.op("RmsNorm", [x, gain], { epsilon })[0]; }
   rotary(x: Value, positions: Value, cos: Value, sin: Value, heads: number): Value { return this.#one("Rotary", [x, positions, cos, sin], { heads }); }
 

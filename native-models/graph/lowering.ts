@@ -117,6 +117,24 @@ export const lowerings = {
     emit.node("Reshape", [padded, emit.int64([-1, width], [2])], [flat]);
     emit.node("Gather", [flat, from], outputs, { axis: { int: 0 } });
   },
+  TokenLoss: ({ emit, inputs: [hidden, head, targets], outputs: [nll, logitsName] }) => {
+    const [logits, peak, shifted, powers, sum, log, logSum, rows, products, picked] = Array.from({ length: 10 }, (_, i) => (i === 0 && logitsName ? logitsName : emit.fresh()));
+    const last = emit.int64([1], [1]);
+    const keep = { keepdims: { int: 1 } };
+    emit.node("Gemm", [hidden, head], [logits], { transA: { int: 0 }, transB: { int: 1 } });
+    if (!nll) return;
+    emit.node("ReduceMax", [logits, last], [peak], keep);
+    emit.node("Sub", [logits, peak], [shifted]);
+    emit.node("Exp", [shifted], [powers]);
+    emit.node("ReduceSum", [powers, last], [sum], keep);
+    emit.node("Log", [sum], [log]);
+    emit.node("Add", [log, peak], [logSum]);
+    // The target's logit as h·head[target]: no one-hot, and nothing of size [M,V] besides the logits.
+    emit.node("Gather", [head, targets], [rows], { axis: { int: 0 } });
+    emit.node("Mul", [hidden, rows], [products]);
+    emit.node("ReduceSum", [products, last], [picked], keep);
+    emit.node("Sub", [logSum, picked], [nll]);
+  },
   RmsNorm: ({ emit, inputs, outputs, attributes: { epsilon } }) =>
     emit.node("SimplifiedLayerNormalization", inputs, outputs[1] ? [outputs[0] || emit.fresh(), outputs[1]] : [outputs[0]], {
       axis: { int: -1 },

@@ -45,6 +45,11 @@ export interface OpAttributes {
   SpreadRows: Record<never, never>;
   /** Padded layout [lead..,..] to packed rows [N,..]. */
   CollectRows: Record<never, never>;
+  /**
+   * −ln softmax(h·headᵀ)[target] of hidden states h [M,D], head [V,D], targets [M]: outputs [M,1] and the logits [M,V].
+   * Only the first output carries a gradient.
+   */
+  TokenLoss: Record<never, never>;
   /** y = x · inv · gain with inv = 1/√(mean x² + ε); outputs y and inv. */
   RmsNorm: { epsilon: number };
   /** Rotary position embedding in halves: (x₁,x₂) → (x₁cos − x₂sin, x₂cos + x₁sin). */

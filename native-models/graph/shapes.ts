@@ -176,6 +176,15 @@ export const shapeRules = {
     demand(x.shape.length === lead + 1, "CollectRows", inputs, "one axis follows the padded layout");
     return [{ dtype: x.dtype, shape: [from.shape[0], ...x.shape.slice(lead)] }];
   },
+  TokenLoss: (inputs) => {
+    const [hidden, head, targets] = inputs;
+    demand(hidden.shape.length === 2 && head.shape.length === 2 && hidden.shape[1] === head.shape[1], "TokenLoss", inputs, "hidden is [M,D] and head [V,D]");
+    demand(isInteger(targets) && isSameShape(targets.shape, hidden.shape.slice(0, 1)), "TokenLoss", inputs, "one integer target a row of hidden");
+    return [
+      { dtype: hidden.dtype, shape: [hidden.shape[0], 1] },
+      { dtype: hidden.dtype, shape: [hidden.shape[0], head.shape[0]] },
+    ];
+  },
   RmsNorm: (inputs) => {
     const [x, gain] = inputs;
     demand(isSameShape(gain.shape, x.shape.slice(-1)), "RmsNorm", inputs, "gain has the last axis");

@@ -163,6 +163,16 @@ export const vjp = {
     null,
     null,
   ],
+  // y = ln Σ exp(h·headᵀ) − h·head[t], P = softmax(h·headᵀ)
+  //                                        dh = dy ⊙ (P·head − head[t])      dhead = (dy ⊙ P)ᵀ·h − (dy ⊙ h added at t)
+  TokenLoss: ({ g, x: [hidden, head, targets], y: [, logits], dy }) => [
+    () => g.mul(g.sub(g.gemm(g.softmax(logits), head), g.gather(head, targets)), dy),
+    () => {
+      const spread = g.gemm(g.mul(g.softmax(logits), dy), hidden, { transposeA: true });
+      return g.scatterAdd(spread, targets, g.neg(g.mul(hidden, dy)));
+    },
+    null,
+  ],
   // y = x·inv·gain, inv = (mean x² + ε)^−½
   //   dx = inv (dn − x inv² mean(dn ⊙ x)) with dn = dy ⊙ gain        dgain = Σ rows dy ⊙ x·inv
   RmsNorm: ({ g, x: [x, gain], y: [, inv], dy }) => [

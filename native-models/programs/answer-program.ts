@@ -8,7 +8,7 @@ import { GraphBuilder } from "../graph/builder.ts";
 import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
 import { optimize } from "../graph/passes/optimize.ts";
 import { answeringAdapters, noAdapters } from "./adapters.ts";
-import { declareDecoderInputs, decoderLayers, embed, finalNorm, logitsOf, tokenLoss } from "./decoder.ts";
+import { declareDecoderInputs, decoderLayers, embed, finalNorm, tokenLoss } from "./decoder.ts";
 import { modulesOf } from "./names.ts";
 
 export interface AnswerProgramOptions {
@@ -53,9 +53,9 @@ export function buildAnswerProgram(checkpoint: Checkpoint, { maxLength, hasAdapt
     config.layers,
   );
   const wanted = finalNorm(g, checkpoint, g.gather(hidden, picked)); // [N,D] → [M,D]
-  const head = logitsOf(g, checkpoint, wanted);
-  g.output("logits", head.logits);
-  g.output("best", g.argMax(head.logits));
-  g.output("logLikelihood", g.neg(tokenLoss(g, wanted, head, targets)));
+  const { nll, logits } = tokenLoss(g, checkpoint, wanted, targets);
+  g.output("logits", logits);
+  g.output("best", g.argMax(logits));
+  g.output("logLikelihood", g.neg(nll));
   return emitOnnx(optimize(g.graph()));
 }

@@ -140,18 +140,11 @@ export function attendWithin(g: GraphBuilder, mask: Value): Attend {
   return ({ q, k, v }) => g.softmaxMatMul(g.add(g.matmul(q, k), mask), v);
 }
 
-/** Logits [M,V] of hidden states [M,D], and the head's weight for those who gather from it. */
-export function logitsOf(g: GraphBuilder, checkpoint: Checkpoint, hidden: Value): { logits: Value; head: Value } {
-  const head = weightOf(g, checkpoint, headName(checkpoint.config));
-  return { logits: g.linear(hidden, head), head };
-}
-
 export function finalNorm(g: GraphBuilder, checkpoint: Checkpoint, x: Value): Value {
   return g.rmsNorm(x, weightOf(g, checkpoint, finalNormName), checkpoint.config.rmsNormEps);
 }
 
-/** Negative log-likelihood [M,1], nats, of targets [M] under softmax(hidden·headᵀ); no one-hot, no [M,V] beyond the logits. */
-export function tokenLoss(g: GraphBuilder, hidden: Value, { logits, head }: { logits: Value; head: Value }, targets: Value): Value {
-  const picked = g.sumLast(g.mul(hidden, g.gather(head, targets)));
-  return g.sub(g.logSumExp(logits), picked);
+/** Negative log-likelihood [M,1], nats, of targets [M] after hidden states [M,D], and the logits [M,V]. */
+export function tokenLoss(g: GraphBuilder, checkpoint: Checkpoint, hidden: Value, targets: Value): { nll: Value; logits: Value } {
+  return g.tokenLoss(hidden, weightOf(g, checkpoint, headName(checkpoint.config)), targets);
 }

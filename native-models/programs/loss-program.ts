@@ -8,7 +8,7 @@ import { GraphBuilder } from "../graph/builder.ts";
 import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
 import { optimize } from "../graph/passes/optimize.ts";
 import { trainingAdapters, type AdapterKind } from "./adapters.ts";
-import { attendWithin, declareDecoderInputs, decoderLayers, embed, finalNorm, logitsOf, tokenLoss } from "./decoder.ts";
+import { attendWithin, declareDecoderInputs, decoderLayers, embed, finalNorm, tokenLoss } from "./decoder.ts";
 import { modulesOf } from "./names.ts";
 
 /** Tables reach as far as padding of the longest row may. */
@@ -36,7 +36,7 @@ export function buildLossProgram(checkpoint: Checkpoint, { rank, kind, maxLength
 
   const hidden = decoderLayers(options, embed(g, checkpoint, inputs.ids), 0, config.layers);
   const predicting = g.collectRows(finalNorm(g, checkpoint, hidden), picked); // [N,D] → [M,D]
-  const nll = tokenLoss(g, predicting, logitsOf(g, checkpoint, predicting), targets);
+  const { nll } = tokenLoss(g, checkpoint, predicting, targets);
   g.output("loss", g.reduceSum(g.mul(nll, lossWeight), [0, 1]));
   return emitOnnx(optimize(g.graph()));
 }

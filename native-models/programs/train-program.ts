@@ -11,7 +11,7 @@ import { recompute, type Keeps } from "../graph/passes/recompute.ts";
 import type { Graph, GraphNode, Value } from "../graph/value.ts";
 import { f32, i64, type TensorData } from "../runtime/session.ts";
 import { trainingAdapters, type AdapterKind } from "./adapters.ts";
-import { attendWithin, declareDecoderInputs, decoderLayers, embed, finalNorm, logitsOf, tokenLoss } from "./decoder.ts";
+import { attendWithin, declareDecoderInputs, decoderLayers, embed, finalNorm, tokenLoss } from "./decoder.ts";
 import { modulesOf } from "./names.ts";
 import { causalMask, packRows } from "./packed-rows.ts";
 
@@ -66,7 +66,7 @@ export function buildTrainGraph(checkpoint: Checkpoint, { rank, kind, maxLength,
 
   const hidden = decoderLayers(options, embed(g, checkpoint, inputs.ids), 0, config.layers);
   const predicting = finalNorm(g, checkpoint, hidden); // [M,D]
-  const nll = tokenLoss(g, predicting, logitsOf(g, checkpoint, predicting), targets);
+  const { nll } = tokenLoss(g, checkpoint, predicting, targets);
   const loss = g.reduceSum(g.mul(nll, lossWeight), [0, 1]);
   const firstBackward = g.graph().nodes.length;
   const lastLayer = hidden.node.id;

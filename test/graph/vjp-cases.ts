@@ -76,6 +76,7 @@ export const vjpCases: VjpCase[] = [
   { op: "ScatterAdd", name: "ScatterAdd with a repeated id", inputs: { t: { shape: [4, 3], isChecked: true }, ids: { shape: [3], integers: [2, 2, 0] }, rows: { shape: [3, 3], isChecked: true } }, build: (g, { t, ids, rows }) => g.square(g.scatterAdd(t, ids, rows)) },
   { op: "SpreadRows", name: "SpreadRows, padding not read", inputs: { a: { shape: [3, 4], isChecked: true }, ...rowMap }, build: (g, { a, to, from, valid }) => g.mul(g.spreadRows(a, { to, from, valid }), valid) },
   { op: "CollectRows", name: "CollectRows", inputs: { a: { shape: [2, 2, 4], isChecked: true }, ...rowMap }, build: (g, { a, to, from, valid }) => g.square(g.collectRows(a, { to, from, valid })) },
+  { op: "TokenLoss", name: "TokenLoss with a repeated target", inputs: { h: { shape: [3, 4], isChecked: true }, head: { shape: [5, 4], isChecked: true }, targets: { shape: [3], integers: [4, 0, 4] } }, build: (g, { h, head, targets }) => g.tokenLoss(h, head, targets).nll },
   { op: "RmsNorm", name: "RmsNorm", inputs: { a: { shape: [3, 6], isChecked: true }, gain: { shape: [6], range: [0.5, 1.5], isChecked: true } }, build: (g, { a, gain }) => g.rmsNorm(a, gain, 1e-5) },
   { op: "Rotary", name: "Rotary", inputs: { a: { shape: [1, 3, 8], isChecked: true }, positions: { shape: [1, 3], integers: [0, 2, 1] }, cos: { shape: [3, 2] }, sin: { shape: [3, 2] } }, build: (g, { a, positions, cos, sin }) => g.rotary(a, positions, cos, sin, 2) },
 ];

@@ -39,7 +39,7 @@ function weightName({ node }: Value): string | null {
 /** Names of the tensors that a product reads, with how often. */
 function productsOf(graph: Graph): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const node of graph.nodes.filter((one) => isOp(one, "Gemm", "MatMul"))) {
+  for (const node of graph.nodes.filter((one) => isOp(one, "Gemm", "MatMul", "TokenLoss"))) {
     for (const name of node.inputs.map(weightName)) if (name !== null) counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   return counts;
