@@ -1,8 +1,9 @@
 // What an engine process reports while it works. Every job ends in exactly one of done, failed, cancelled.
 
 import type { ErrorParts } from "../../native-models/errors.ts";
+import type { RowsAccount } from "../../native-models/data/row-tally.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
-import type { JobResult } from "./jobs.ts";
+import type { JobResult, RowsHead, RowsReport } from "./jobs.ts";
 
 export interface ProgressEvent {
   type: "progress";
@@ -47,6 +48,11 @@ export type JobEvent =
   | { type: "validation"; point: ValidationPoint }
   /** Once before the first step, and at the end with what the process took at its fullest. */
   | { type: "memory"; estimate: MemoryPlan; measuredBytes: number | null }
+  /** Once before the first step. */
+  | { type: "rows"; rows: RowsReport }
+  | { type: "rows-head"; head: RowsHead }
+  /** What became of the rows so far. */
+  | { type: "rows-account"; account: RowsAccount }
   | { type: "checkpoint"; step: number; path: string }
   | { type: "resumed"; step: number; path: string }
   | { type: "token"; column: number; text: string }

@@ -1,9 +1,10 @@
 // Runs jobs in processes of their own and reports how each ended.
 // In: job specs from services. Out: events as they come, and exactly one end. Sessions of the runtime keep memory after
-// release, so calibrate, init and train get a fresh process each; ask and probe share a warm one while the model stays.
+// release, so calibrate, init and train get a fresh process each; ask and probe share a warm one while the model stays,
+// and looks at training rows share another.
 
 import type { Emit, JobEvent } from "./events.ts";
-import type { AskJob, JobResult, JobSpec, ProbeJob, ResultOf } from "./jobs.ts";
+import type { JobResult, JobSpec, ResultOf } from "./jobs.ts";
 import { forkEngine, type EngineProcess, type Launch } from "./launch.ts";
 import { upMessage, type DownMessage } from "./messages.ts";
 
@@ -39,8 +40,8 @@ export interface EngineOptions {
 
 interface Worker {
   process: EngineProcess;
-  /** Model whose sessions it may hold; null for a process that runs one job. */
-  model: string | null;
+  /** What it may be used for again; null for a process that runs one job. */
+  warmth: Warmth | null;
   isBusy: boolean;
   isGone: boolean;
   idleTimer: NodeJS.Timeout | null;
@@ -49,8 +50,15 @@ interface Worker {
   onGone: (code: number | null, signal: string | null) => void;
 }
 
-function staysWarm(spec: JobSpec): spec is AskJob | ProbeJob {
-  return spec.kind === "ask" || spec.kind === "probe";
+interface Warmth {
+  work: "answers" | "rows";
+  /** Model whose sessions it may hold; null where it holds none. */
+  model: string | null;
+}
+
+function warmthOf(spec: JobSpec): Warmth | null {
+  if (spec.kind === "ask" || spec.kind === "probe") return { work: "answers", model: spec.model };
+  return spec.kind === "count-rows" ? { work: "rows", model: null } : null;
 }
 
 export function startEngine(options: EngineOptions = {}): Engine {
@@ -61,10 +69,10 @@ export function startEngine(options: EngineOptions = {}): Engine {
   let nextJobId = 1;
   let isClosed = false;
 
-  function startWorker(model: string | null): Worker {
+  function startWorker(warmth: Warmth | null): Worker {
     const worker: Worker = {
       process: launch(env),
-      model,
+      warmth,
       isBusy: false,
       isGone: false,
       idleTimer: null,
@@ -88,13 +96,14 @@ export function startEngine(options: EngineOptions = {}): Engine {
   }
 
   function workerFor(spec: JobSpec): Worker {
-    if (!staysWarm(spec)) return startWorker(null);
+    const warmth = warmthOf(spec);
+    if (warmth === null) return startWorker(null);
     for (const worker of workers) {
-      if (worker.model === null || worker.isBusy || worker.isGone) continue;
-      if (worker.model === spec.model) return worker;
+      if (worker.warmth?.work !== warmth.work || worker.isBusy || worker.isGone) continue;
+      if (worker.warmth.model === warmth.model) return worker;
       worker.process.kill(); // another model: its memory is needed
     }
-    return startWorker(spec.model);
+    return startWorker(warmth);
   }
 
   function release(worker: Worker): void {
@@ -102,7 +111,7 @@ export function startEngine(options: EngineOptions = {}): Engine {
     worker.onUp = () => {};
     worker.onGone = () => {};
     if (worker.isGone) return;
-    if (worker.model === null || isClosed) return worker.process.kill();
+    if (worker.warmth === null || isClosed) return worker.process.kill();
     worker.idleTimer = setTimeout(() => worker.process.kill(), idleMs);
     worker.idleTimer.unref();
   }

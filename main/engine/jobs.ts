@@ -1,6 +1,14 @@
 // The jobs an engine process can run: plain data across the process border, one result each.
 // Services make the specs; main/engine/jobs/*.ts run them; events.ts has what comes back.
 
+import type { ErrorParts } from "../../native-models/errors.ts";
+import type { TemplateView } from "../../native-models/data/template-text.ts";
+import type { OverLong } from "../../native-models/data/fit.ts";
+import type { Split } from "../../native-models/data/records/folder.ts";
+import type { RowsAccount } from "../../native-models/data/row-tally.ts";
+import type { RowsLook } from "../../native-models/data/rows/inspect.ts";
+import type { RowPreview } from "../../native-models/data/rows/preview.ts";
+import type { ColumnMapping, RowFormat } from "../../native-models/data/rows/types.ts";
 import type { Method } from "../../native-models/nullspace/types.ts";
 import type { AdapterKind } from "../../native-models/programs/adapters.ts";
 import type { Recomputed } from "../../native-models/programs/train-program.ts";
@@ -30,6 +38,27 @@ export interface InitJob {
   out: string;
 }
 
+/** How prompts are written. */
+export interface PromptSettings {
+  template: "chat" | "alpaca";
+  /** Jinja to use in place of the model's own chat template, as it was stored with the run; default: the model's own. */
+  chatTemplate?: string | null;
+}
+
+/** How the rows of a training set are read and put to the model. */
+export interface RowSettings extends PromptSettings {
+  /** File or dataset folder. */
+  data: string;
+  /** Columns chosen by hand; default: detected. */
+  mapping?: ColumnMapping | null;
+  /** Split of a dataset folder; default: train. */
+  split?: Split | null;
+  /** Longest row in tokens. */
+  length: number;
+  /** What becomes of longer rows, which are counted in any case; default: drop. */
+  overLong?: OverLong;
+}
+
 /** Rows that a run is judged by while it trains. */
 export interface ValidationSettings {
   /** A file of its own, or so many or such a share of the training rows, which are then not trained on. */
@@ -44,13 +73,11 @@ export interface ValidationSettings {
   keeps: "best" | "last";
 }
 
-export interface TrainJob {
+export interface TrainJob extends RowSettings {
   kind: "train";
   model: string;
   /** Folder that an init job wrote. */
   init: string;
-  data: string;
-  template: "chat" | "alpaca";
   /** Exactly one of steps and epochs is set. */
   steps: number | null;
   epochs: number | null;
@@ -58,8 +85,6 @@ export interface TrainJob {
   batch: number;
   /** Micro-batches in one optimizer step. */
   accumulate: number;
-  /** Longest row in tokens; longer rows are dropped and counted. */
-  length: number;
   learningRate: number;
   warmupRatio: number;
   /** Largest global gradient norm; null: no clipping. */
@@ -97,7 +122,17 @@ export interface EstimateJob {
   seed: number;
 }
 
-export interface ProbeJob {
+/** The first rows of a training set as tokens, at once, and then, where wanted, what becomes of every row. */
+export interface CountRowsJob extends RowSettings {
+  kind: "count-rows";
+  model: string;
+  /** Rows to show. */
+  offset: number;
+  limit: number;
+  isCountWanted: boolean;
+}
+
+export interface ProbeJob extends PromptSettings {
   kind: "probe";
   model: string;
   /** PEFT folder; null probes the base alone. With one, base and tuned are answered together. */
@@ -111,7 +146,10 @@ export interface ProbeJob {
   maxNewTokens: number;
   /** "knowledge": short answers, NQ-open prompt. "task": rows of a training set, final answers compared. */
   style: "knowledge" | "task";
-  template: "chat" | "alpaca";
+  /** Columns of the training set that a task's rows go with, chosen by hand. */
+  mapping?: ColumnMapping | null;
+  /** Split of a dataset folder. */
+  split?: Split | null;
 }
 
 export interface SamplingSettings {
@@ -133,6 +171,8 @@ export interface AskJob {
   messages: { role: "system" | "user" | "assistant"; content: string }[];
   /** "none": the last user message is continued as plain text. */
   template: "chat" | "alpaca" | "none";
+  /** Jinja to use in place of the model's own chat template; default: the model's own. */
+  chatTemplate?: string | null;
   sampling: SamplingSettings;
 }
 
@@ -142,7 +182,7 @@ export interface SampleModelJob {
   out: string;
 }
 
-export type JobSpec = CalibrateJob | InitJob | TrainJob | EstimateJob | ProbeJob | AskJob | SampleModelJob;
+export type JobSpec = CalibrateJob | InitJob | TrainJob | EstimateJob | CountRowsJob | ProbeJob | AskJob | SampleModelJob;
 
 export interface CalibrateResult {
   kind: "calibrate";
@@ -190,6 +230,31 @@ export interface EstimateResult {
   memory: MemoryPlan;
 }
 
+/** What became of a run's training rows. */
+export interface RowsReport extends RowsAccount {
+  format: RowFormat;
+  split: Split | null;
+}
+
+/** The beginning of a training set, at once. */
+export interface RowsHead extends RowsLook {
+  template: TemplateView;
+  rows: RowPreview[];
+}
+
+export interface CountRowsResult {
+  kind: "count-rows";
+  /** Null where counting was not wanted, or the format is unknown. */
+  counted: {
+    account: RowsAccount;
+    /** Why these rows cannot be trained on; null where they can. */
+    refusal: ErrorParts | null;
+    /** Tokens of each kept row, and how many of them are trained. */
+    lengths: Int32Array;
+    trained: Int32Array;
+  } | null;
+}
+
 export interface ProbeScore {
   questions: number;
   exactMatch: number;
@@ -225,6 +290,6 @@ export interface SampleModelResult {
   elapsedMs: number;
 }
 
-export type JobResult = CalibrateResult | InitResult | TrainResult | EstimateResult | ProbeResult | AskResult | SampleModelResult;
+export type JobResult = CalibrateResult | InitResult | TrainResult | EstimateResult | CountRowsResult | ProbeResult | AskResult | SampleModelResult;
 
 export type ResultOf<J extends JobSpec> = Extract<JobResult, { kind: J["kind"] }>;

@@ -7,6 +7,7 @@ import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
 import type { JobEvent, ProgressEvent, TrainPoint, ValidationPoint } from "./events.ts";
 import type { JobResult, JobSpec, ValidationSettings } from "./jobs.ts";
 import type { ErrorParts } from "../../native-models/errors.ts";
+import { counted, integers, mapping, promptSettings, rowsAccount, rowsHead, rowSettings, rowsReport, split } from "./row-messages.ts";
 
 const text = z.string();
 // A loss may be NaN or infinite: that is a thing to report, not a broken message.
@@ -14,7 +15,6 @@ const real = z.custom<number>((value) => typeof value === "number");
 const whole = z.int();
 
 const parts = z.object({ what: text, where: text, fix: text }) satisfies z.ZodType<ErrorParts>;
-const template = z.enum(["chat", "alpaca"]);
 
 const sampling = z.object({
   temperature: z.number(),
@@ -41,7 +41,6 @@ const memorySettings = {
   recomputed: z.union([recomputed, z.literal("auto")]),
   memoryBytes: z.number().nullable(),
 };
-const integers = z.custom<Int32Array>((value) => value instanceof Int32Array);
 
 export const jobSpec = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("calibrate"), model: text, questions: text, samples: whole, length: whole, seed: whole, out: text }),
@@ -58,13 +57,11 @@ export const jobSpec = z.discriminatedUnion("kind", [
     kind: z.literal("train"),
     model: text,
     init: text,
-    data: text,
-    template,
+    ...rowSettings,
     steps: whole.nullable(),
     epochs: z.number().nullable(),
     batch: whole,
     accumulate: whole,
-    length: whole,
     learningRate: z.number(),
     warmupRatio: z.number(),
     clipNorm: z.number().nullable(),
@@ -90,6 +87,7 @@ export const jobSpec = z.discriminatedUnion("kind", [
     ...memorySettings,
     seed: whole,
   }),
+  z.object({ kind: z.literal("count-rows"), model: text, ...rowSettings, offset: whole, limit: whole, isCountWanted: z.boolean() }),
   z.object({
     kind: z.literal("probe"),
     model: text,
@@ -101,7 +99,9 @@ export const jobSpec = z.discriminatedUnion("kind", [
     batch: whole,
     maxNewTokens: whole,
     style: z.enum(["knowledge", "task"]),
-    template,
+    ...promptSettings,
+    mapping: mapping.nullish(),
+    split: split.nullish(),
   }),
   z.object({
     kind: z.literal("ask"),
@@ -109,6 +109,7 @@ export const jobSpec = z.discriminatedUnion("kind", [
     columns: z.array(z.object({ label: text, adapter: text.nullable() })),
     messages: z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: text })),
     template: z.enum(["chat", "alpaca", "none"]),
+    chatTemplate: text.nullish(),
     sampling,
   }),
   z.object({ kind: z.literal("sample-model"), out: text }),
@@ -147,6 +148,7 @@ const jobResult = z.discriminatedUnion("kind", [
     elapsedMs: real,
   }),
   z.object({ kind: z.literal("estimate"), memory: memoryPlan }),
+  z.object({ kind: z.literal("count-rows"), counted: counted.nullable() }),
   z.object({
     kind: z.literal("probe"),
     base: score,
@@ -199,6 +201,9 @@ export const jobEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("point"), point }),
   z.object({ type: z.literal("validation"), point: validationPoint }),
   z.object({ type: z.literal("memory"), estimate: memoryPlan, measuredBytes: real.nullable() }),
+  z.object({ type: z.literal("rows"), rows: rowsReport }),
+  z.object({ type: z.literal("rows-head"), head: rowsHead }),
+  z.object({ type: z.literal("rows-account"), account: rowsAccount }),
   z.object({ type: z.literal("checkpoint"), step: whole, path: text }),
   z.object({ type: z.literal("resumed"), step: whole, path: text }),
   z.object({ type: z.literal("token"), column: whole, text }),

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
 import type { Emit } from "../../main/engine/events.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
-import type { AskJob, CalibrateJob, InitJob, JobResult, JobSpec, ProbeJob, TrainJob } from "../../main/engine/jobs.ts";
+import type { AskJob, CalibrateJob, CountRowsJob, InitJob, JobResult, JobSpec, ProbeJob, RowsReport, TrainJob } from "../../main/engine/jobs.ts";
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -30,6 +30,7 @@ export async function runJob(spec: JobSpec, emit: Emit, signal: AbortSignal): Pr
     case "init": return init({ spec, ...context });
     case "train": return train({ spec, ...context });
     case "estimate": return { kind: "estimate", memory: fakeMemory };
+    case "count-rows": return countRows({ spec, ...context });
     case "probe": return probe({ spec, ...context });
     case "ask": return ask({ spec, ...context });
     case "sample-model": return { kind: "sample-model", folder: spec.out, source: "present", elapsedMs: 0 };
@@ -42,6 +43,13 @@ export const fakeMemory: MemoryPlan = {
   microBatch: { rows: 4, longest: 100, tokens: 320, trained: 90 },
   recomputed: "cheap", validatesBy: null, availableBytes: 8e9, fits: true, proposals: [],
 };
+
+const fakeRows = ({ length, overLong = "drop", mapping, split }: TrainJob): RowsReport => ({
+  counts: { total: 10, kept: 8, cut: 0, tooLong: 2, empty: 0, reasons: [{ reason: `longer than ${length} tokens`, count: 2, exampleRow: 3 }] },
+  tokens: 80, trainedTokens: 20, histogram: { binTokens: 10, counts: [8, 2], longestTokens: 19 }, length, overLong,
+  format: { name: mapping ? "by hand" : "query/response", mapping: mapping ?? { kind: "pair", prompt: "query", completion: "response" }, isSure: true },
+  split: split ?? null,
+});
 
 async function calibrate({ spec, emit, signal, has }: Context<CalibrateJob>): Promise<JobResult> {
   for (let done = 1; done <= spec.samples; done++) {
@@ -70,6 +78,7 @@ async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<Jo
     if (step > 0) emit({ type: "resumed", step, path: join(checkpoints, `step-${step}`) });
   }
   emit({ type: "memory", estimate: fakeMemory, measuredBytes: null });
+  emit({ type: "rows", rows: fakeRows(spec) });
   emit({ type: "warning", warning: { what: "2 rows are too long.", where: spec.data, fix: "Raise the length." } });
   while (step < steps) {
     await wait(has("slow") ? 20 : 0);
@@ -109,6 +118,12 @@ async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<Jo
 /** Falls up to `bestStep`, then rises. */
 const bestStep = 4;
 const validationLoss = (step: number) => 1 + Math.abs(step - bestStep) / 8;
+
+/** Rows are looked at by the real job: no model is needed. */
+async function countRows({ spec, emit, signal }: Context<CountRowsJob>): Promise<JobResult> {
+  const { runCountRows } = await import("../../main/engine/jobs/count-rows.ts");
+  return runCountRows(spec, emit, signal);
+}
 
 async function probe({ spec, emit, signal, has }: Context<ProbeJob>): Promise<JobResult> {
   const questions = spec.limit ?? 4;

@@ -1,23 +1,25 @@
 // One prompt, answered by every column in one batch; the texts stream as they grow.
 
 import { chooseToken, type Sampling } from "../../../native-models/answering/sampling.ts";
-import { renderPrompt } from "../../../native-models/data/prompt.ts";
+import { encodePrompt, renderPrompt } from "../../../native-models/data/prompt.ts";
 import { seededRandom } from "../../../native-models/data/random.ts";
 import { UserError } from "../../../native-models/errors.ts";
 import type { Emit } from "../events.ts";
 import type { AskJob, AskResult } from "../jobs.ts";
+import { withTemplate } from "./open-tokenizer.ts";
 import { streamText } from "./stream-text.ts";
 import { warmAdapters, warmAnswerer } from "./warm-answerer.ts";
 
 export async function runAsk(spec: AskJob, emit: Emit, signal: AbortSignal): Promise<AskResult> {
   const started = performance.now();
   const warm = await warmAnswerer(spec.model);
-  const { answerer, tokenizer } = warm;
+  const { answerer } = warm;
+  const tokenizer = withTemplate(warm.tokenizer, spec.chatTemplate);
   const folders = [...new Set(spec.columns.flatMap(({ adapter }) => (adapter === null ? [] : [adapter])))];
   const adapters = warmAdapters(warm, folders);
 
   const prompt = renderPrompt(spec.messages, tokenizer, spec.template);
-  const ids = tokenizer.encode(prompt);
+  const ids = encodePrompt(prompt, tokenizer, spec.template);
   if (ids.length === 0 || ids.length >= answerer.maxLength) {
     throw new UserError({
       what: `The conversation has ${ids.length} tokens; the model takes 1 to ${answerer.maxLength - 1}.`,

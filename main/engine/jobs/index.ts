@@ -11,6 +11,7 @@ const runners: { [K in JobSpec["kind"]]: () => Promise<Runner<Extract<JobSpec, {
   init: async () => (await import("./init.ts")).runInit,
   train: async () => (await import("./train.ts")).runTrain,
   estimate: async () => (await import("./estimate.ts")).runEstimate,
+  "count-rows": async () => (await import("./count-rows.ts")).runCountRows,
   probe: async () => (await import("./probe.ts")).runProbe,
   ask: async () => (await import("./ask.ts")).runAsk,
   "sample-model": async () => (await import("./sample-model.ts")).runSampleModel,

@@ -1,12 +1,13 @@
 // What a probe asks, and how it judges: a question of world knowledge, or a row of the task.
 // Knowledge: lm-evaluation-harness's nq_open prompt, stops and exact match. Shots are the first questions of another
-// file, or else of the same one, which are then not asked. Task: the row's prompt in the run's template; right is the final number, or the same text where
-// the answer has none.
+// file, or else of the same one, which are then not asked. Task: the row's prompt in the run's template; right is the
+// final number, or the same text where the answer has none.
 
 import type { Tokenizer } from "../../../native-models/checkpoint/types.ts";
-import { renderPrompt } from "../../../native-models/data/prompt.ts";
+import { encodeFromStart } from "../../../native-models/data/from-start.ts";
+import { encodePrompt, renderPrompt } from "../../../native-models/data/prompt.ts";
 import { readQuestions } from "../../../native-models/data/questions.ts";
-import { openRows } from "../../../native-models/data/rows/open.ts";
+import { openLikeRows } from "../../../native-models/data/rows/open.ts";
 import type { TrainingRow } from "../../../native-models/data/rows/types.ts";
 import { UserError } from "../../../native-models/errors.ts";
 import { knowledgePrompt } from "../../../native-models/probe/prompts.ts";
@@ -58,7 +59,7 @@ async function knowledgeItems({ questions: file, shots, shotsFrom, limit }: Prob
       question,
       accepted: answers,
       prompt,
-      promptIds: tokenizer.encode(prompt),
+      promptIds: encodeFromStart(prompt, tokenizer),
       answerIds: tokenizer.encode(` ${answers[0]}`),
       isFinished: (text) => answerStops.some((stop) => text.includes(stop)),
       judge: (text) => ({ isExact: isExactMatch(filterGeneration(text), answers, "nq_open"), isContained: isContained(text, answers) }),
@@ -66,8 +67,8 @@ async function knowledgeItems({ questions: file, shots, shotsFrom, limit }: Prob
   });
 }
 
-async function taskItems({ questions: file, limit, template }: ProbeJob, tokenizer: Tokenizer): Promise<ProbeItem[]> {
-  const source = await openRows(file);
+async function taskItems({ questions: file, limit, template, mapping, split }: ProbeJob, tokenizer: Tokenizer): Promise<ProbeItem[]> {
+  const source = await openLikeRows(file, mapping ?? null, split ?? null);
   try {
     const items: ProbeItem[] = [];
     for await (const { index, row } of source.rows()) {
@@ -95,7 +96,7 @@ function taskItem(index: number, { turns }: TrainingRow, tokenizer: Tokenizer, t
     question: messages.findLast(({ role }) => role === "user")?.content ?? "",
     accepted: [number ?? gold],
     prompt,
-    promptIds: tokenizer.encode(prompt),
+    promptIds: encodePrompt(prompt, tokenizer, template),
     answerIds: tokenizer.encode(answer),
     isFinished: () => false,
     judge(text) {

@@ -5,6 +5,7 @@ import type { Begun, Continuation, Generated } from "../../../native-models/answ
 import type { Tokenizer } from "../../../native-models/checkpoint/types.ts";
 import type { Emit } from "../events.ts";
 import type { ProbeJob, ProbeResult, ProbeScore } from "../jobs.ts";
+import { withTemplate } from "./open-tokenizer.ts";
 import { probeItems, type ProbeItem } from "./probe-items.ts";
 import { trackProgress } from "./progress.ts";
 import { warmAdapters, warmAnswerer, type Warm } from "./warm-answerer.ts";
@@ -18,7 +19,8 @@ interface Verdict {
 export async function runProbe(spec: ProbeJob, emit: Emit, signal: AbortSignal): Promise<ProbeResult> {
   const started = performance.now();
   const warm = await warmAnswerer(spec.model);
-  const { answerer, tokenizer } = warm;
+  const { answerer } = warm;
+  const tokenizer = withTemplate(warm.tokenizer, spec.chatTemplate);
   const adapters = warmAdapters(warm, spec.adapter === null ? [] : [spec.adapter]);
   const items = await probeItems(spec, tokenizer, answerer.maxLength - spec.maxNewTokens);
   const subjects: ("base" | "tuned")[] = spec.adapter === null ? ["base"] : ["base", "tuned"];

@@ -39,8 +39,8 @@ export async function runTrain(spec: TrainJob, emit: Emit, signal: AbortSignal):
       const adapter = join(spec.out, "adapter");
       const { step, parameters } = adapterState(run, figures);
       const validation = validationResult(run, figures, step);
-      const cardText = adapterCard({ spec, start: start.info, counts: data.counts, figures, steps: run.state.step, validation });
-      exportAdapter({ folder: adapter, config: checkpoint.config, baseModelName: spec.model, rank: start.info.rank, kind: start.info.kind, state: { ...run.state, parameters }, start: startTensor, cardText });
+      const cardText = adapterCard({ spec, start: start.info, report: data.report, template: data.template, figures, steps: run.state.step, validation });
+      exportAdapter({ folder: adapter, config: checkpoint.config, baseModelName: spec.model, rank: start.info.rank, kind: start.info.kind, state: { ...run.state, parameters }, start: startTensor, cardText, notes: data.template });
       return {
         kind: "train",
         out: spec.out,
@@ -120,8 +120,10 @@ function runBytes(parameters: number, fixed: readonly { shape: readonly [number,
 function settingsOf(spec: TrainJob, checkpoint: Checkpoint, start: StoredStart, startHash: string, data: TrainingRows): Record<string, unknown> {
   const { template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed } = spec;
   const { method, rank } = start.info;
+  const { overLong, format, split } = data.report;
+  const rows = { template, templateText: data.template.templateText, mapping: format.mapping, split, overLong };
   const validation = spec.validation && { ...spec.validation, from: data.validation?.hash ?? spec.validation.from };
-  return { model: checkpoint.fingerprint, start: startHash, method, rank, data: data.hash, template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, validation, seed };
+  return { model: checkpoint.fingerprint, start: startHash, method, rank, data: data.hash, ...rows, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, validation, seed };
 }
 
 /** The start stays beside the run it belongs to; a run may also go on from that copy. */

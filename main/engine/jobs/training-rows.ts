@@ -1,17 +1,21 @@
 // The rows of a training job: planned once, then read and encoded step by step, and the rows it is validated on.
 
-import { openTokenizer } from "../../../native-models/checkpoint/tokenizer.ts";
+import { statSync } from "node:fs";
+import type { AdapterNotes } from "../../../native-models/adapter/adapter-notes.ts";
 import type { Tokenizer } from "../../../native-models/checkpoint/types.ts";
 import { arrangeRows, batchByLength } from "../../../native-models/data/arrangement.ts";
 import { plannedRow, planRows, type RowPlan } from "../../../native-models/data/plan.ts";
-import { openRows } from "../../../native-models/data/rows/open.ts";
+import { findSplits } from "../../../native-models/data/records/folder.ts";
+import { openLikeRows, openRows } from "../../../native-models/data/rows/open.ts";
 import type { RowSource } from "../../../native-models/data/rows/types.ts";
+import { templateText } from "../../../native-models/data/template-text.ts";
 import type { TrainRow } from "../../../native-models/programs/train-program.ts";
 import type { RunRows } from "../../../native-models/training/memory-plan.ts";
 import type { Emit } from "../events.ts";
-import type { TrainJob, TrainResult } from "../jobs.ts";
+import type { RowsReport, TrainJob, TrainResult } from "../jobs.ts";
 import { pathHash } from "./file-hash.ts";
 import { runRowsOf } from "./memory.ts";
+import { jobTokenizer } from "./open-tokenizer.ts";
 import { trackProgress } from "./progress.ts";
 
 export interface TrainingRows {
@@ -19,6 +23,9 @@ export interface TrainingRows {
   /** Tokens of the longest row, validation rows included. */
   longest: number;
   counts: TrainResult["rows"];
+  /** What became of every training row. */
+  report: RowsReport;
+  template: AdapterNotes;
   /** Names the training file's content. */
   hash: string;
   /** Sizes of micro-batches, for the memory plan. */
@@ -39,27 +46,34 @@ export interface ValidationRows {
 
 interface PlannedRows {
   plan: RowPlan;
+  report: RowsReport;
   row: (position: number) => Promise<TrainRow>;
 }
 
 export async function openTrainingRows(spec: TrainJob, emit: Emit, signal: AbortSignal): Promise<TrainingRows> {
-  const tokenizer = openTokenizer(spec.model);
+  const tokenizer = jobTokenizer(spec.model, spec.chatTemplate);
   const opened: RowSource[] = [];
   const close = async (): Promise<void> => void (await Promise.all(opened.map((source) => source.close())));
-  const open = (path: string, what: string): Promise<PlannedRows> => planFile(path, what, spec, tokenizer, emit, signal, (source) => opened.push(source));
+  const planned = async (source: RowSource, what: string): Promise<PlannedRows> => {
+    opened.push(source);
+    return planSource(source, what, spec, tokenizer, emit, signal);
+  };
   try {
-    const { plan, row } = await open(spec.data, "training");
+    const { plan, report, row } = await planned(await openRows(spec.data, { mapping: spec.mapping ?? undefined, split: spec.split ?? undefined, signal }), "training");
+    emit({ type: "rows", rows: report });
     const from = spec.validation?.from ?? null;
-    const file = from !== null && "file" in from ? await open(from.file, "validation") : null;
+    const file = from !== null && "file" in from ? await planned(await openLikeRows(from.file, spec.mapping ?? null, await validationSplit(from.file)), "validation") : null;
     const holdOut = from === null || "file" in from ? null : from;
     const { steps, windowOf, heldOut } = arrangeRows({ ...spec, lengths: plan.lengths, holdOut });
     const { kept, tooLong, empty } = plan.counts;
-    const validated = file ?? (holdOut === null ? null : { plan, row });
+    const validated = file ?? (holdOut === null ? null : { plan, report, row });
     const positions = file ? Array.from(file.plan.rows.keys()) : Array.from(heldOut);
     return {
       steps,
       longest: Math.max(longestOf(plan), file ? longestOf(file.plan) : 0),
       counts: { kept, dropped: tooLong + empty, tooLong, empty },
+      report,
+      template: { template: spec.template, templateText: templateText(tokenizer, spec.template) },
       hash: await pathHash(spec.data),
       sizes: runRowsOf(plan, spec, file?.plan ?? null),
       async windowOf(step) {
@@ -82,13 +96,19 @@ export async function openTrainingRows(spec: TrainJob, emit: Emit, signal: Abort
   }
 }
 
-async function planFile(path: string, what: string, { template, length }: TrainJob, tokenizer: Tokenizer, emit: Emit, signal: AbortSignal, onOpen: (source: RowSource) => void): Promise<PlannedRows> {
-  const source = await openRows(path);
-  onOpen(source);
+async function planSource(source: RowSource, what: string, { template, length, overLong }: TrainJob, tokenizer: Tokenizer, emit: Emit, signal: AbortSignal): Promise<PlannedRows> {
   for (const warning of source.warnings) emit({ type: "warning", warning });
-  const report = trackProgress({ emit, stage: `Reading ${what} rows`, unit: "rows", total: source.count });
-  const plan = await planRows(source, tokenizer, { template, length }, { onProgress: report, signal });
-  return { plan, row: (position) => plannedRow(source, tokenizer, plan, position) };
+  const progress = trackProgress({ emit, stage: `Reading ${what} rows`, unit: "rows", total: source.count });
+  const plan = await planRows(source, tokenizer, { template, length, overLong }, { onProgress: progress, signal });
+  const { counts, tokens, trainedTokens, histogram } = plan;
+  const report: RowsReport = { counts, tokens, trainedTokens, histogram, length, overLong: plan.overLong, format: source.format, split: source.split };
+  return { plan, report, row: (position) => plannedRow(source, tokenizer, plan, position) };
+}
+
+/** Of a dataset folder its own validation rows, where it has some. */
+async function validationSplit(path: string): Promise<"validation" | null> {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return null;
+  return (await findSplits(path)).validation === undefined ? null : "validation";
 }
 
 function longestOf({ lengths }: RowPlan): number {
