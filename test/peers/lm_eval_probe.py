@@ -21,17 +21,20 @@ os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 
 import lm_eval
 import torch
+import transformers
 import yaml
 from lm_eval.models.huggingface import HFLM
+from peak_memory import peak_bytes
 
 
-def local_task(questions: str, shots_from: str) -> dict:
+def local_task(questions: str, shots_from: str, new_tokens: int) -> dict:
     source = Path(lm_eval.__file__).parent / "tasks/nq_open/nq_open.yaml"
     task = yaml.safe_load(source.read_text(encoding="utf-8"))
     task["task"] = "nq_open_local"
     task["dataset_path"] = "json"
     task["dataset_kwargs"] = {"data_files": {"train": shots_from, "validation": questions}}
     task["fewshot_config"] = {"sampler": "first_n"}
+    task["generation_kwargs"]["max_gen_toks"] = new_tokens
     return task
 
 
@@ -56,22 +59,25 @@ def main() -> None:
     parser.add_argument("--shots", type=int, default=5)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--new-tokens", type=int, default=256)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--samples")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
+    began = time.perf_counter()
     model = TimedModel(pretrained=args.model, peft=args.adapter, device="cpu", dtype="float32", batch_size=args.batch)
-    started = time.perf_counter()
+    load_seconds = time.perf_counter() - began
+    started, cpu_before = time.perf_counter(), time.process_time()
     result = lm_eval.simple_evaluate(
         model=model,
-        tasks=[local_task(args.questions, args.shots_from)],
+        tasks=[local_task(args.questions, args.shots_from, args.new_tokens)],
         num_fewshot=args.shots,
         limit=args.limit,
         bootstrap_iters=0,
         log_samples=True,
     )
-    seconds = time.perf_counter() - started
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_before
     samples = result["samples"]["nq_open_local"]
     if args.samples:
         with open(args.samples, "w", encoding="utf-8") as file:
@@ -87,10 +93,15 @@ def main() -> None:
         "questionsPerSecond": len(samples) / model.generate_seconds,
         "generateSeconds": model.generate_seconds,
         "wholeEvaluationSeconds": seconds,
+        "loadSeconds": load_seconds,
+        "cpuSeconds": cpu_seconds,
+        "peakBytes": peak_bytes(),
         "exactMatch": sum(s["exact_match"] for s in samples) / len(samples),
         "shots": args.shots,
         "batch": args.batch,
         "threads": args.threads,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
         "lmEval": lm_eval.__version__,
     }))
 

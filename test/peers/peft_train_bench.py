@@ -1,7 +1,9 @@
 """PEFT LoRA on the CPU in float32: the training speed and memory that ours is compared with.
 
 In:  --model, a Hugging Face folder; --batches, a .safetensors file with input_ids, labels and attention_mask [rows, T];
-     optionally --start, a .safetensors file with A0.<module> (for the same random start as another trainer; B is 0).
+     optionally --start, a .safetensors file with <module>.A and <module>.B, or A0.<module> alone (B is then 0): the same
+     start as another trainer's. --kind says what trains: lora; null_v1, where the start is first taken off the weight;
+     null_v2, where A stays as well.
 Out: one JSON object on stdout: real tokens a second (sum of the attention mask over the time spent in steps, no
      padding counted), peak resident memory, losses and gradient norms. Progress goes to stderr.
 
@@ -12,11 +14,13 @@ import argparse
 import json
 import math
 import os
-import resource
 import sys
 import time
 
+import peft
 import torch
+import transformers
+from peak_memory import peak_bytes
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
@@ -32,9 +36,16 @@ def learning_rate_share(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
 
 
-def peak_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+def place_start(module, name: str, start: dict, kind: str) -> None:
+    a, b = module.lora_A["default"].weight, module.lora_B["default"].weight
+    # A missing start is an error, not a guess.
+    a.data.copy_(start[f"{name}.A"] if f"{name}.A" in start else start[f"A0.{name}"])
+    if f"{name}.B" in start:
+        b.data.copy_(start[f"{name}.B"])
+    if kind != "lora":
+        module.base_layer.weight.data -= module.scaling["default"] * (b.data @ a.data)
+    if kind == "null_v2":
+        a.requires_grad_(False)
 
 
 def main() -> None:
@@ -42,6 +53,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--batches", required=True)
     parser.add_argument("--start")
+    parser.add_argument("--kind", choices=["lora", "null_v1", "null_v2"], default="lora")
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=16)
@@ -50,6 +62,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     args = parser.parse_args()
 
+    began = time.perf_counter()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     rows = load_file(args.batches)
@@ -62,15 +75,14 @@ def main() -> None:
         start = load_file(args.start)
         for name, module in model.named_modules():
             if hasattr(module, "lora_A"):
-                key = "A0." + name.removeprefix("base_model.model.")
-                # Names may or may not carry the leading "model."; a missing start is an error, not a guess.
-                tensor = start[key] if key in start else start[key.replace("A0.model.", "A0.")]
-                module.lora_A["default"].weight.data.copy_(tensor)
+                place_start(module, name.removeprefix("base_model.model."), start, args.kind)
 
     trainable = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=args.lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
     total = rows["input_ids"].shape[0]
     losses, norms, times, tokens = [], [], [], []
+    load_seconds = time.perf_counter() - began
+    cpu_before = time.process_time()
     for step in range(args.steps):
         picked = [(step * args.batch + i) % total for i in range(args.batch)]
         started = time.perf_counter()
@@ -91,6 +103,7 @@ def main() -> None:
         norms.append(norm.item())
         print(f"step {step + 1}/{args.steps}: loss {losses[-1]:.4f}, {tokens[-1] / times[-1]:.1f} tokens/s", file=sys.stderr)
 
+    cpu_seconds = time.process_time() - cpu_before
     # The first step also pays for memory that later steps reuse, so both rates are given.
     warm = slice(1, None) if args.steps > 1 else slice(None)
     print(json.dumps({
@@ -98,6 +111,9 @@ def main() -> None:
         "tokensPerSecondAfterFirstStep": sum(tokens[warm]) / sum(times[warm]),
         "tokens": sum(tokens),
         "stepSeconds": times,
+        "tokensOfStep": tokens,
+        "cpuSeconds": cpu_seconds,
+        "loadSeconds": load_seconds,
         "peakBytes": peak_bytes(),
         "lossNats": losses,
         "gradNorm": norms,
@@ -105,6 +121,8 @@ def main() -> None:
         "batch": args.batch,
         "threads": args.threads,
         "torch": torch.__version__,
+        "peft": peft.__version__,
+        "transformers": transformers.__version__,
     }))
 
 

@@ -13,7 +13,7 @@ const repoRoot = resolve(peersFolder, "../..");
 
 export const peerPackages: readonly string[] = ["torch", "transformers", "peft", "accelerate", "safetensors", "lm-eval[hf]"];
 
-export type PeerScript = "peft_train_bench.py" | "peft_logits.py" | "lm_eval_probe.py";
+export type PeerScript = "peft_train_bench.py" | "peft_logits.py" | "lm_eval_probe.py" | "official_nullspace.py";
 export type PythonEnv = { python: string } | { python: null; reason: string };
 
 /** Finds the environment, making it where `isMade` allows; a failure comes back as a reason, not as an error. */
@@ -49,7 +49,7 @@ export async function runPeer(
   say: (line: string) => void,
   signal?: AbortSignal,
 ): Promise<unknown> {
-  const env = { ...process.env, HF_HUB_OFFLINE: "1", TOKENIZERS_PARALLELISM: "false", PYTHONUNBUFFERED: "1" };
+  const env = { ...process.env, HF_HUB_OFFLINE: "1", TOKENIZERS_PARALLELISM: "false", PYTHONUNBUFFERED: "1", PYTHONWARNINGS: "ignore", TQDM_DISABLE: "1" };
   const child = spawn(python, [join(peersFolder, script), ...args], { env, signal, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let lastLines = "";

