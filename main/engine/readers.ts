@@ -1,4 +1,4 @@
-// Reading that is quick enough for the app's own process: model headers, tokenizers, previews of data. It stands between
+// Reading that is quick enough for the app's own process: model headers, tokenizers, the beginning of data files. It stands between
 // services and native-models, so that a test can give small fakes in its place. Long work is a job instead.
 
 import { findChatTemplate } from "../../native-models/checkpoint/chat-template.ts";
@@ -6,38 +6,41 @@ import { describeFolder, looksLikeModel, type FolderDescription } from "../../na
 import { readJsonFile } from "../../native-models/checkpoint/file-bytes.ts";
 import { openTokenizer } from "../../native-models/checkpoint/tokenizer.ts";
 import type { Tokenizer } from "../../native-models/checkpoint/types.ts";
+import { readAdapterNotes, type AdapterNotes } from "../../native-models/adapter/adapter-notes.ts";
 import { histogramOf } from "../../native-models/data/histogram.ts";
-import { planRows } from "../../native-models/data/plan.ts";
 import { readQuestions, type Question } from "../../native-models/data/questions.ts";
-import { openRows } from "../../native-models/data/rows/open.ts";
-import { previewRows } from "../../native-models/data/rows/preview.ts";
+import { inspectRows } from "../../native-models/data/rows/inspect.ts";
 import { join } from "node:path";
 
-export type { FolderDescription, Question, Tokenizer };
+export type { AdapterNotes, FolderDescription, Question, Tokenizer };
 
 export interface Readers {
   describeFolder(folder: string): FolderDescription;
   looksLikeModel(folder: string): boolean;
   hasChatTemplate(folder: string): boolean;
+  /** The chat template's Jinja; null where the model has none. */
+  chatTemplateText(folder: string): string | null;
+  /** How an adapter was trained; null where its folder does not say. */
+  adapterNotes(folder: string): AdapterNotes | null;
   openTokenizer(folder: string): Tokenizer;
   readQuestions: typeof readQuestions;
-  openRows: typeof openRows;
-  planRows: typeof planRows;
-  previewRows: typeof previewRows;
+  inspectRows: typeof inspectRows;
   histogramOf: typeof histogramOf;
 }
 
 export const readers: Readers = {
   describeFolder,
   looksLikeModel,
-  hasChatTemplate(folder) {
-    const config = readJsonFile(join(folder, "tokenizer_config.json"), 64 * 1024 * 1024) ?? {};
-    return findChatTemplate(folder, config) !== null;
-  },
+  hasChatTemplate: (folder) => chatTemplateText(folder) !== null,
+  chatTemplateText,
+  adapterNotes: readAdapterNotes,
   openTokenizer,
   readQuestions,
-  openRows,
-  planRows,
-  previewRows,
+  inspectRows,
   histogramOf,
 };
+
+function chatTemplateText(folder: string): string | null {
+  const config = readJsonFile(join(folder, "tokenizer_config.json"), 64 * 1024 * 1024) ?? {};
+  return findChatTemplate(folder, config)?.text ?? null;
+}

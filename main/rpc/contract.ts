@@ -33,7 +33,8 @@ export const contract = {
   },
   data: {
     previewQuestions: base.input(p.previewQuestionsParams).output(type<s.QuestionsPreview>()),
-    previewRows: base.input(p.previewRowsParams).output(type<s.RowsPreview>()),
+    /** Format, columns and first rows at once, then the counts as they grow; leaving the stream stops them. */
+    previewRows: base.input(p.previewRowsParams).output(stream<s.RowsPreviewEvent>()),
   },
   runs: {
     start: base.input(p.runParams).output(type<{ id: number }>()),

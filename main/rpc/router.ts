@@ -47,7 +47,7 @@ export function makeRouter({ services, log }: RouterDeps) {
     },
     data: {
       previewQuestions: os.data.previewQuestions.handler(({ input, signal }) => data.previewQuestions(input, signal)),
-      previewRows: os.data.previewRows.handler(({ input, signal }) => data.previewRows(input, signal)),
+      previewRows: os.data.previewRows.handler(({ input, signal }) => stream(data.previewRows(input, signal))),
     },
     runs: {
       start: os.runs.start.handler(({ input }) => runs.start(input)),

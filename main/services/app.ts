@@ -14,6 +14,7 @@ import { openLog } from "./log.ts";
 import { joinStore } from "./membership.ts";
 import { modelsService } from "./models.ts";
 import { probesService } from "./probes.ts";
+import { rowPreviews } from "./row-previews.ts";
 import { runWork } from "./run-work.ts";
 import { runsService } from "./runs.ts";
 import { sampleModelService } from "./sample-model.ts";
@@ -55,7 +56,7 @@ export function openApp(options: AppOptions = {}) {
   const services = {
     models,
     sampleModel: sampleModelService(deps, models),
-    data: dataService(deps),
+    data: dataService(deps, rowPreviews(deps)),
     runs,
     stages: { ...stagesService(stages), train: runs.train },
     probe: probes,

@@ -1,7 +1,7 @@
 // Questions to base and tuned models side by side: one batch in the engine, every column streamed, the finished answers
 // saved as a chat.
 
-import { UserError } from "../../native-models/errors.ts";
+import { UserError, type ErrorParts } from "../../native-models/errors.ts";
 import type { AskJob, AskResult } from "../engine/jobs.ts";
 import type { Deps } from "./deps.ts";
 import { resultOrThrow } from "./job-failure.ts";
@@ -10,10 +10,10 @@ import type { AskStart } from "./params.ts";
 import { absolute, requireThere } from "./paths.ts";
 import type { AskEvent, ChatView } from "./shapes.ts";
 import type { Stages } from "./stages.ts";
-import { chooseTemplate } from "./template.ts";
+import { templateOfAdapters } from "./template.ts";
 
 export function askService({ store, engine, readers, changes, now }: Deps, stages: Stages) {
-  function jobOf(params: AskStart): AskJob {
+  function jobOf(params: AskStart): { job: AskJob; warning: ErrorParts | null } {
     const model = absolute(params.model);
     stages.describe(model);
     const columns = params.columns.map(({ label, adapter }) => {
@@ -25,14 +25,17 @@ export function askService({ store, engine, readers, changes, now }: Deps, stage
     if (params.messages.at(-1)?.role !== "user") {
       throw new UserError({ what: "The last message is not the user's.", where: "ask: messages", fix: "End with a message of the role user." });
     }
-    const template = params.template === "none" ? "none" : chooseTemplate(readers, model, params.template);
-    return { kind: "ask", model, columns, messages: params.messages, template, sampling: params.sampling };
+    const asked = { kind: "ask", model, columns, messages: params.messages, sampling: params.sampling } as const;
+    if (params.template === "none") return { job: { ...asked, template: "none" }, warning: null };
+    const { template, chatTemplate, warning } = templateOfAdapters(readers, model, columns.flatMap(({ adapter }) => adapter ?? []), params.template);
+    return { job: { ...asked, template, chatTemplate }, warning };
   }
 
   return {
     start(params: AskStart, callerSignal?: AbortSignal): AsyncGenerator<AskEvent> {
       return jobStream<AskEvent>(async (push, signal) => {
-        const job = jobOf(params);
+        const { job, warning } = jobOf(params);
+        if (warning !== null) push({ type: "warning", warning });
         const end = await engine.run(job, {
           signal,
           emit(event) {

@@ -1,20 +1,16 @@
-// Previews of calibration and training files: real rows as the model will see them, lengths, and what is left out and
-// why. A file is looked at once for its settings; turning pages reads the rows of a page only.
+// Previews of calibration and training files: real questions with their lengths, real rows as the model will see them.
 
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 import type { Readers, Tokenizer } from "../engine/readers.ts";
-import type { PreviewQuestions, PreviewRows } from "./params.ts";
+import type { PreviewQuestions } from "./params.ts";
 import { absolute, requireThere } from "./paths.ts";
-import type { QuestionsPreview, RowsPreview } from "./shapes.ts";
+import type { RowPreviews } from "./row-previews.ts";
+import type { QuestionsPreview } from "./shapes.ts";
 import { fileStamp } from "./stage-keys.ts";
-import { chooseTemplate } from "./template.ts";
 
-type Plan = Awaited<ReturnType<Readers["planRows"]>>;
-
-export function dataService({ readers }: { readers: Readers }) {
-  // The last of each is kept: a window turns pages of one file with one model.
+export function dataService({ readers }: { readers: Readers }, rows: RowPreviews) {
+  // The last one is kept: a window turns pages of one file with one model.
   const tokenizers = lastOnly<Tokenizer>();
-  const plans = lastOnly<Plan>();
 
   const tokenizerOf = (model: string) => tokenizers(`${model} ${fileStamp(`${model}/tokenizer.json`)}`, () => readers.openTokenizer(model));
 
@@ -44,45 +40,15 @@ export function dataService({ readers }: { readers: Readers }) {
       return { ...counted, totalTokens, histogram: readers.histogramOf(lengths) };
     },
 
-    async previewRows(params: PreviewRows, signal?: AbortSignal): Promise<RowsPreview> {
-      const path = absolute(params.path);
-      const model = absolute(params.model);
-      requireThere(path, "data.previewRows: path");
-      const template = chooseTemplate(readers, model, params.template);
-      const tokenizer = tokenizerOf(model);
-      const settings = { template, length: params.length };
-      const source = await readers.openRows(path);
-      try {
-        const planKey = JSON.stringify([path, fileStamp(path), model, settings]);
-        const plan = await plans(planKey, () => readers.planRows(source, tokenizer, settings, signal === undefined ? {} : { signal }));
-        const rows = await readers.previewRows(source, tokenizer, settings, { offset: params.offset, limit: params.limit });
-        const { histogram, trainedTokens } = plan;
-        const { total, kept, tooLong, empty, reasons } = plan.counts;
-        const counts = { total, kept, tooLong, empty, reasons };
-        return { path, layout: source.format.name, template, counts, trainedTokens, histogram, lengthLimit: params.length, rows };
-      } finally {
-        await source.close();
-      }
-    },
+    previewRows: rows.preview,
   };
 }
 
-/** Keeps the value of the last key. A failed making is forgotten. */
+/** Keeps the value of the last key. */
 function lastOnly<T>() {
   let last: { key: string; value: T } | null = null;
-  function get(key: string, make: () => T): T;
-  function get(key: string, make: () => Promise<T>): Promise<T>;
-  function get(key: string, make: () => T | Promise<T>): T | Promise<T> {
-    if (last?.key === key) return last.value;
-    const value = make();
-    if (!(value instanceof Promise)) {
-      last = { key, value };
-      return value;
-    }
-    return value.then((made) => {
-      last = { key, value: made };
-      return made;
-    });
-  }
-  return get;
+  return (key: string, make: () => T): T => {
+    if (last?.key !== key) last = { key, value: make() };
+    return last.value;
+  };
 }

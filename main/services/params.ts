@@ -2,7 +2,7 @@
 // call against its schema once; the command line shows the same defaults in --help.
 
 import { z } from "zod";
-import { recomputedLevels } from "../../native-models/training/memory-terms.ts";
+import type { recomputedLevels } from "../../native-models/training/memory-terms.ts";
 
 const path = z.string().min(1, "is empty").max(4096);
 const id = z.int().min(1);
@@ -10,6 +10,10 @@ const seed = z.int().min(0).max(2 ** 31 - 1);
 const count = (most: number) => z.int().min(1).max(most);
 export const methods = ["lora-null-v1", "lora-null-v2", "lora"] as const;
 export const templates = ["auto", "chat", "alpaca"] as const;
+export const overLongChoices = ["drop", "cut-prompt", "refuse"] as const;
+export const splits = ["train", "validation", "test"] as const;
+
+const recomputed: typeof recomputedLevels = ["none", "cheap", "layer"];
 
 export const defaults = {
   samples: 128,
@@ -20,6 +24,7 @@ export const defaults = {
   batch: 4,
   accumulate: 4,
   length: 512,
+  overLong: "drop",
   learningRate: 2e-4,
   warmupRatio: 0.03,
   clipNorm: 1,
@@ -69,16 +74,46 @@ const validation = z
   .nullable()
   .default(null);
 
+const column = z.string().min(1, "is empty").max(1000);
+const maybeColumn = column.optional();
+/** Which columns mean what. */
+export const columnMapping = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("pair"),
+    prompt: column,
+    completion: column,
+    /** Added to the prompt after a line break, where it is not empty. */
+    input: maybeColumn,
+    system: maybeColumn,
+    /** Earlier [question, answer] pairs. */
+    history: maybeColumn,
+  }),
+  z.object({ kind: z.literal("conversation"), messages: column, system: maybeColumn, tools: maybeColumn }),
+  z.object({ kind: z.literal("text"), text: column }),
+]);
+
+/** How the rows of a file are read. */
+const reading = {
+  /** Columns chosen by hand; null: detected, which must then be sure. */
+  mapping: columnMapping.nullable().default(null),
+  /** Split of a dataset folder; null: train. */
+  split: z.enum(splits).nullable().default(null),
+};
+
 const training = {
+  /** File or dataset folder. */
   data: path,
+  ...reading,
   template: z.enum(templates).default("auto"),
   /** Exactly one of the two is set; with neither, one epoch. */
   steps: count(10_000_000).nullable().default(null),
   epochs: z.number().positive().max(10_000).nullable().default(null),
   batch: count(4096).default(defaults.batch),
   accumulate: count(4096).default(defaults.accumulate),
-  /** Tokens a row may have; longer rows are dropped and counted. */
+  /** Tokens a row may have. */
   length: z.int().min(8).max(131_072).default(defaults.length),
+  /** What becomes of longer rows; they are counted in any case. */
+  overLong: z.enum(overLongChoices).default(defaults.overLong),
   learningRate: z.number().positive().max(10).default(defaults.learningRate),
   warmupRatio: z.number().min(0).max(1).default(defaults.warmupRatio),
   clipNorm: z.number().positive().nullable().default(defaults.clipNorm),
@@ -86,7 +121,7 @@ const training = {
   checkpointEverySteps: count(1_000_000).default(defaults.checkpointEverySteps),
   validation,
   /** What is computed again to save memory; auto: as little as fits. */
-  recomputed: z.enum(["auto", ...recomputedLevels]).default(defaults.recomputed),
+  recomputed: z.enum(["auto", ...recomputed]).default(defaults.recomputed),
   /** Memory that training may take; null: what the machine has free. */
   memoryBytes: z.int().positive().nullable().default(null),
 };
@@ -160,6 +195,9 @@ export const probeParams = z.object({
   batch: count(1024).default(defaults.probeBatch),
   maxNewTokens: count(65_536).nullable().default(null),
   style: z.enum(["knowledge", "task"]).default("knowledge"),
+  /** Of the rows of a task. */
+  ...reading,
+  /** auto: what the adapter was trained with, else the model's own. */
   template: z.enum(templates).default("auto"),
 });
 
@@ -186,6 +224,7 @@ export const askParams = z.object({
     .array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string().max(1_000_000) }))
     .min(1)
     .max(1000),
+  /** auto: what the adapters were trained with, else the model's own. */
   template: z.enum(["auto", "chat", "alpaca", "none"]).default("auto"),
   sampling: samplingParams.prefault({}),
 });
@@ -203,8 +242,10 @@ export const previewQuestionsParams = z.object({
 export const previewRowsParams = z.object({
   path,
   model: path,
+  ...reading,
   template: z.enum(templates).default("auto"),
   length: training.length,
+  overLong: training.overLong,
   offset: z.int().min(0).default(0),
   limit: z.int().min(0).max(100).default(10),
 });
@@ -241,3 +282,5 @@ export type ProbeStart = z.output<typeof probeParams>;
 export type AskStart = z.output<typeof askParams>;
 export type PreviewQuestions = z.output<typeof previewQuestionsParams>;
 export type PreviewRows = z.output<typeof previewRowsParams>;
+export type ColumnMapping = z.output<typeof columnMapping>;
+export type Split = (typeof splits)[number];

@@ -13,7 +13,7 @@ import { probeSummary } from "./run-views.ts";
 import type { AnswerPair, ProbeAnswer, ProbeEvent, ProbeSummary } from "./shapes.ts";
 import { contentHash, stageKey } from "./stage-keys.ts";
 import type { Stages } from "./stages.ts";
-import { chooseTemplate } from "./template.ts";
+import { templateOfAdapters } from "./template.ts";
 
 const batchMs = 250;
 
@@ -41,17 +41,21 @@ export function probesService(deps: Deps, stages: Stages) {
     stages.describe(model);
     const maxNewTokens = params.maxNewTokens ?? (params.style === "task" ? defaults.taskNewTokens : defaults.knowledgeNewTokens);
     const { shots, limit, batch, style } = params;
-    const template = chooseTemplate(deps.readers, model, params.template);
-    return { kind: "probe", model, adapter, questions, shots, shotsFrom, limit, batch, maxNewTokens, style, template };
+    const { template, chatTemplate } = templateOfAdapters(deps.readers, model, adapter === null ? [] : [adapter], params.template);
+    const { mapping = null, split = null } = params; // configs of older runs have none
+    return { kind: "probe", model, adapter, questions, shots, shotsFrom, limit, batch, maxNewTokens, style, template, chatTemplate, mapping, split };
   }
 
   async function keyOf(job: ProbeJob): Promise<string> {
-    const { shots, limit, maxNewTokens, style, template } = job;
+    const { shots, limit, maxNewTokens, style, template, chatTemplate, mapping, split } = job;
     return stageKey("probe", {
       model: stages.fingerprintOf(job.model),
       adapter: job.adapter === null ? null : await contentHash(job.adapter, "probe: adapter"),
       questions: await contentHash(job.questions, "probe: questions"),
       ...(job.shotsFrom && { shotsFrom: await contentHash(job.shotsFrom, "probe: shotsFrom") }),
+      // Absent where they are not needed, so that probes of before are found again.
+      ...(style === "task" && chatTemplate && { chatTemplate }),
+      ...((mapping || split) && { reading: JSON.stringify({ mapping, split }) }),
       shots, limit, maxNewTokens, style, template,
     });
   }
@@ -199,8 +203,8 @@ export function probesService(deps: Deps, stages: Stages) {
   };
 }
 
-function jobSettings({ model, adapter, questions, shots, shotsFrom = null, limit, batch, maxNewTokens, style, template }: ProbeJob) {
-  return { model, adapter, questions, shots, shotsFrom, limit, batch, maxNewTokens, style, template };
+function jobSettings({ model, adapter, questions, shots, shotsFrom = null, limit, batch, maxNewTokens, style, template, mapping = null, split = null }: ProbeJob) {
+  return { model, adapter, questions, shots, shotsFrom, limit, batch, maxNewTokens, style, template, mapping, split };
 }
 
 /** Rows in order of question, base before tuned, as one pair a question. */

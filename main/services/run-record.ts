@@ -58,6 +58,8 @@ export function recordRun({ store, changes, membership, now }: Deps, runId: numb
       } else if (event.type === "progress") {
         progress = event;
         flushSoon();
+      } else if (event.type === "rows") {
+        writeNow(() => store.runRows.put(runId, event.rows));
       } else if (event.type === "checkpoint") {
         writeNow(() => {
           store.checkpoints.put(runId, { step: event.step, path: event.path, writtenMs: now() });

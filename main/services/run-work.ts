@@ -48,7 +48,7 @@ export function stagesOf(config: RunConfig): Stage[] {
 export type RunWork = ReturnType<typeof runWork>;
 
 export function runWork(deps: Deps, stages: Stages, probes: Probes) {
-  const { store, engine, changes, membership, now, log } = deps;
+  const { store, engine, readers, changes, membership, now, log } = deps;
 
   const doStage: Record<Stage, (work: Work) => Promise<StageEnd>> = {
     async calibrate(work) {
@@ -88,7 +88,10 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
     const config = full(work.config);
     const asked = style === "knowledge" ? config.probe! : config.taskProbe!;
     const adapter = join(work.folder, "adapter");
-    const params: ProbeStart = { ...asked, model: config.model, adapter, style, template: config.template, batch: defaults.probeBatch, maxNewTokens: null };
+    const mapping = style === "task" ? (config.mapping ?? null) : null;
+    // The run wrote its template beside the adapter; a training of before may have been found that did not yet.
+    const template = readers.adapterNotes(adapter) === null ? config.template : "auto";
+    const params: ProbeStart = { ...asked, model: config.model, adapter, style, template, mapping, split: null, batch: defaults.probeBatch, maxNewTokens: null };
     const done = await probes.withinRun(params, work.id, emitter(work));
     return { output: adapter, ...done };
   }
@@ -97,6 +100,7 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
     const { template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed, validation } = config;
     const file = validation?.data ?? null;
     return stageKey("train", {
+      ...rowsKey(config),
       // Absent without validation, so that trainings of before are found again.
       ...(validation && { validation: JSON.stringify({ ...validation, data: file && (await contentHash(file, "train: validation data")) }) }),
       model: stages.fingerprintOf(config.model),
@@ -109,10 +113,11 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
   function jobOf({ config, folder, id }: Work, init: string): TrainJob {
     const { model, data, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, checkpointEverySteps, recomputed, memoryBytes, seed } = config;
     const template = config.template === "alpaca" ? "alpaca" : "chat"; // auto was resolved when the run was made
+    const { mapping = null, split = null, overLong = defaults.overLong, chatTemplate = null } = config; // older runs have none of them
     const epochs = config.steps === null ? (config.epochs ?? defaults.epochs) : null;
     const resume = existsSync(join(folder, "checkpoints")) && (store.checkpoints.list(id).length > 0 || (config.kind === "train" && config.resume));
     return {
-      kind: "train", model, init, data, template, steps: config.steps, epochs, batch, accumulate, length, learningRate,
+      kind: "train", model, init, data, mapping, split, template, chatTemplate, overLong, steps: config.steps, epochs, batch, accumulate, length, learningRate,
       warmupRatio, clipNorm, weightDecay, checkpointEverySteps, validation: validationOf(config),
       recomputed: recomputed ?? defaults.recomputed, memoryBytes: memoryBytes ?? null, seed, out: folder, resume,
     };
@@ -210,6 +215,12 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
   }
 
   return { work };
+}
+
+/** What of the reading of rows is not as ever, so that trainings of before are found again. */
+function rowsKey({ mapping, split, overLong, chatTemplate }: RunConfig): { rows?: string } {
+  const isAsEver = !mapping && !split && (overLong ?? "drop") === "drop" && !chatTemplate;
+  return isAsEver ? {} : { rows: JSON.stringify({ mapping, split, overLong, chatTemplate }) };
 }
 
 /** The one way of the three that is given. */

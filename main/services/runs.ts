@@ -8,6 +8,7 @@ import { UserError } from "../../native-models/errors.ts";
 import type { RunRow } from "../db/runs.ts";
 import type { Deps } from "./deps.ts";
 import type { RunSettings, TrainSettings } from "./params.ts";
+import { requireKnownRows, requireLikeRows } from "./known-rows.ts";
 import { absolute, requireThere } from "./paths.ts";
 import { followRun } from "./run-follow.ts";
 import { runDetail, runSummary } from "./run-views.ts";
@@ -97,7 +98,7 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
     return { id: row.id };
   }
 
-  function checked<T extends RunSettings | TrainSettings>(settings: T, where: string): T {
+  async function checked<T extends RunSettings | TrainSettings>(settings: T, where: string): Promise<{ given: T; chatTemplate: string | null }> {
     const model = absolute(settings.model);
     stages.describe(model);
     const data = absolute(settings.data);
@@ -109,24 +110,30 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
         fix: "Give one of the two.",
       });
     }
-    return { ...settings, model, data, template: chooseTemplate(readers, model, settings.template) };
+    const { template, chatTemplate } = chooseTemplate(readers, model, settings.template);
+    await requireKnownRows(readers, data, settings, `${where}: data`);
+    const validation = settings.validation?.data ?? null;
+    if (validation !== null) await requireLikeRows(readers, absolute(validation), settings.mapping, `${where}: validation.data`);
+    return { given: { ...settings, model, data, template }, chatTemplate };
   }
 
   return {
     /** All stages. The row and its folder are written before the first step. */
-    start(settings: RunSettings): { id: number } {
-      const { continueStopped, ...given } = checked(settings, "runs.start");
+    async start(settings: RunSettings): Promise<{ id: number }> {
+      const { given: { continueStopped, ...given }, chatTemplate } = await checked(settings, "runs.start");
       const config: RunConfig = {
         kind: "full",
         ...given,
+        chatTemplate,
         continueStopped: false,
         questions: absolute(given.questions),
         probe: probeFile(given.probe, "probe"),
         taskProbe: probeFile(given.taskProbe, "taskProbe"),
       };
       if (config.method !== "lora") requireThere(config.questions, "runs.start: questions");
+      if (config.taskProbe !== null) await requireLikeRows(readers, config.taskProbe.questions, config.mapping, "runs.start: taskProbe.questions");
       stages.requireRankFits(config.model, config.rank);
-      const { kind: _, ...lastRun } = config;
+      const { kind: _, chatTemplate: __, ...lastRun } = config;
       store.settings.set("lastRun", lastRun);
       const before = continueStopped ? store.runs.findStopped(configKey(config)) : null;
       if (before !== null) return requeue(before, config);
@@ -134,9 +141,9 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
     },
 
     /** Training alone into a folder of the user's choice. */
-    train(settings: TrainSettings): { id: number } {
-      const given = checked(settings, "train");
-      const config: RunConfig = { kind: "train", ...given, init: absolute(given.init), out: absolute(given.out) };
+    async train(settings: TrainSettings): Promise<{ id: number }> {
+      const { given, chatTemplate } = await checked(settings, "train");
+      const config: RunConfig = { kind: "train", ...given, chatTemplate, init: absolute(given.init), out: absolute(given.out) };
       requireThere(config.init, "train: init");
       const before = store.runs.findByFolder(config.out);
       if (config.resume && before !== null) return before.status === "done" ? { id: before.id } : requeue(before, config);

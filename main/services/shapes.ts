@@ -3,11 +3,19 @@
 
 import type { ErrorParts } from "../../native-models/errors.ts";
 import type { TensorDtype } from "../../native-models/checkpoint/types.ts";
-import type { JobResult, ProbeScore, AskResult, CalibrateResult, InitResult } from "../engine/jobs.ts";
+import type { LengthHistogram } from "../../native-models/data/histogram.ts";
+import type { RowsAccount } from "../../native-models/data/row-tally.ts";
+import type { JobResult, ProbeScore, AskResult, CalibrateResult, InitResult, RowsHead, RowsReport } from "../engine/jobs.ts";
 import type { ProgressEvent, TrainPoint } from "../engine/events.ts";
 import type { RunSettings, TrainSettings, ProbeStart, AskStart } from "./params.ts";
 
 export type { ErrorParts, TrainPoint, ProgressEvent, ProbeScore };
+export type { ColumnMapping, Split } from "./params.ts";
+export type { RowsHead, RowsReport } from "../engine/jobs.ts";
+export type { DropReason, RowCounts, RowsAccount } from "../../native-models/data/row-tally.ts";
+/** One token of a real row. Show `text` as it is (leading spaces are real). */
+export type { RowPreview, TokenChip } from "../../native-models/data/rows/preview.ts";
+export type { TemplateView } from "../../native-models/data/template-text.ts";
 
 // ---- models ----
 
@@ -55,55 +63,16 @@ export type SampleModelEvent = { type: "progress"; progress: ProgressEvent } | {
 
 // ---- data previews ----
 
-/** One token of a real row. Show `text` as it is (leading spaces are real). */
-export interface TokenChip {
-  text: string;
-  /** The loss is taken here. */
-  isTrained: boolean;
-  /** EOS and the template's own marks. */
-  isSpecial: boolean;
-  /** Cut to fit the length: the model does not see it. */
-  isCut: boolean;
-}
+export type Histogram = LengthHistogram;
 
-export interface Histogram {
-  /** counts[i] rows have between i·binTokens and (i+1)·binTokens − 1 tokens. */
-  binTokens: number;
-  counts: number[];
-  longestTokens: number;
-}
-
-export interface RowPreview {
-  /** Row number in the file, from 0. */
-  index: number;
-  chips: TokenChip[];
-  /** Before cutting. */
-  tokens: number;
-  trainedTokens: number;
-  fate: "kept" | "cut" | "too-long" | "empty";
-}
-
-export interface RowCounts {
-  total: number;
-  kept: number;
-  tooLong: number;
-  empty: number;
-  /** Every reason that rows are left out, with one example row. */
-  reasons: { reason: string; count: number; exampleRow: number }[];
-}
-
-export interface RowsPreview {
-  path: string;
-  /** Detected layout, for people: "alpaca", "messages", "query / response". */
-  layout: string;
-  template: "chat" | "alpaca";
-  counts: RowCounts;
-  trainedTokens: number;
-  histogram: Histogram;
-  /** Tokens a row may have: the line in the histogram. */
-  lengthLimit: number;
-  rows: RowPreview[];
-}
+/** A look at training rows: the head at once, the counts as they grow, and "done" at the end. Leaving it stops the count. */
+export type RowsPreviewEvent =
+  | { type: "head"; head: RowsHead }
+  | { type: "progress"; progress: ProgressEvent }
+  /** What became of the rows so far. */
+  | { type: "counts"; account: RowsAccount }
+  /** Account null: the format is unknown or a row does not fit it (the head says why). Refusal: why the run would not start. */
+  | { type: "done"; account: RowsAccount | null; refusal: ErrorParts | null };
 
 export interface QuestionsPreview {
   path: string;
@@ -166,7 +135,11 @@ export interface RunSummary {
   error: (ErrorParts & { isBug: boolean }) | null;
 }
 
-export type RunConfig = ({ kind: "full" } & RunSettings) | ({ kind: "train" } & TrainSettings);
+/** Settings as they were given, with the template that "auto" came to. */
+export type RunConfig = (({ kind: "full" } & RunSettings) | ({ kind: "train" } & TrainSettings)) & {
+  /** Exact text of the chat template when the run was made: used throughout the run. Null: the Alpaca prompt; absent: an older run. */
+  chatTemplate?: string | null;
+};
 
 export interface RunNote {
   id: number;
@@ -185,6 +158,8 @@ export interface CheckpointView {
 
 export interface RunDetail extends RunSummary {
   config: RunConfig;
+  /** What became of the training rows; null until they were counted. */
+  rows: RowsReport | null;
   stages: StageView[];
   checkpoints: CheckpointView[];
   notes: RunNote[];

@@ -68,11 +68,11 @@ const adapterOf = (detail: RunDetail): Buffer => readFileSync(join(detail.folder
 test("an engine process killed in mid-training loses the work since its last checkpoint and nothing else", async () => {
   const init = await run.start("lora-null-v2");
   const untouched = open("untouched");
-  const whole = await follow(untouched, untouched.services.runs.train(settings(init, "whole")).id);
+  const whole = await follow(untouched, (await untouched.services.runs.train(settings(init, "whole"))).id);
   expect(whole.status).toBe("done");
 
   const app = open("killed", 8);
-  const { id } = app.services.runs.train(settings(init, "killed"));
+  const { id } = await app.services.runs.train(settings(init, "killed"));
   const killed = await follow(app, id);
 
   expect(killed).toMatchObject({ status: "done", lastStep: steps, error: null });
@@ -91,7 +91,7 @@ test("an engine process killed in mid-training loses the work since its last che
 test("killed before its first checkpoint, the run fails with that reason and resuming starts it again", async () => {
   const init = await run.start("lora");
   const app = open("early", 1);
-  const { id } = app.services.runs.train({ ...settings(init, "early"), checkpointEverySteps: 1000 });
+  const { id } = await app.services.runs.train({ ...settings(init, "early"), checkpointEverySteps: 1000 });
   const failed = await follow(app, id);
   expect(failed).toMatchObject({ status: "failed", canResume: true, error: { isBug: false } });
   expect(failed.error!.what).toMatch(/SIGKILL/);

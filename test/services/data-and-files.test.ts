@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openApp, type App } from "../../main/services/app.ts";
 import { homeFolder } from "../../main/services/home.ts";
-import { previewQuestionsParams, previewRowsParams } from "../../main/services/params.ts";
+import { previewQuestionsParams, previewRowsParams, type RunSettings } from "../../main/services/params.ts";
 import { keptToken } from "../../main/services/serve-token.ts";
 import { writeTinyModel } from "../support/tiny-model.ts";
-import { fakeWorld, runSettings, type FakeWorld } from "./fake-app.ts";
+import { collect, fakeWorld, runSettings, until, type FakeWorld } from "./fake-app.ts";
 
 let world: FakeWorld;
 let app: App;
@@ -28,31 +28,75 @@ function jsonl(name: string, rows: object[]): string {
   return path;
 }
 
+async function preview(params: Parameters<typeof previewRowsParams.parse>[0]) {
+  const events = await collect(app.services.data.previewRows(previewRowsParams.parse(params)));
+  const [first, last] = [events[0]!, events.at(-1)!];
+  if (first.type !== "head" || last.type !== "done") throw new Error("a preview begins with the head and ends when it is done");
+  return { head: first.head, ...last, events };
+}
+
 test("a preview of training rows shows trained tokens, counts and what is dropped", async () => {
   const path = jsonl("train.jsonl", [
     { instruction: "add 1 and 1", output: "2" },
     { instruction: "say nothing", output: "" },
     { instruction: "x ".repeat(900), output: "y" },
   ]);
-  const preview = await app.services.data.previewRows(previewRowsParams.parse({ path, model, template: "alpaca", length: 400 }));
-  expect(preview).toMatchObject({ layout: "alpaca", template: "alpaca", counts: { total: 3, kept: 1, tooLong: 1, empty: 1 }, lengthLimit: 400 });
-  expect(preview.histogram.counts.reduce((sum, count) => sum + count)).toBe(3);
-  const [first] = preview.rows;
+  const { head, account, refusal } = await preview({ path, model, template: "alpaca", length: 400 });
+  expect(head).toMatchObject({ format: { name: "alpaca" }, template: { name: "alpaca" } });
+  expect(account).toMatchObject({ counts: { total: 3, kept: 1, tooLong: 1, empty: 1 }, length: 400 });
+  expect(refusal).toBeNull();
+  expect(account!.histogram.counts.reduce((sum, count) => sum + count)).toBe(3);
+  const [first] = head.rows;
   expect(first!.chips.map((chip) => chip.text).join("")).toContain("add 1 and 1");
   const trained = first!.chips.filter((chip) => chip.isTrained);
   expect(trained.map((chip) => chip.text).join("")).toContain("2");
   expect(trained.at(-1)!.isSpecial, "the end of text is trained").toBe(true);
-  expect(preview.rows[2]!.fate).toBe("too-long");
+  expect(head.rows.map(({ fate }) => fate)).toEqual(["kept", "empty", "too-long"]);
 });
 
-test("turning pages gives other rows with the same counts", async () => {
-  const path = jsonl("train.jsonl", Array.from({ length: 30 }, (_, index) => ({ query: `q${index}`, response: `r${index}` })));
-  const page = (offset: number) => app.services.data.previewRows(previewRowsParams.parse({ path, model, template: "alpaca", offset, limit: 5 }));
-  const [first, second] = [await page(0), await page(5)];
-  expect(second.counts).toEqual(first.counts);
-  expect(second.rows.map((row) => row.index)).toEqual([5, 6, 7, 8, 9]);
+test("turning pages gives other rows with the same counts, which are not counted again", async () => {
+  const path = jsonl("train.jsonl", Array.from({ length: 90 }, (_, index) => ({ query: `q${index}`, response: `r${index}` })));
+  const page = (offset: number) => preview({ path, model, template: "alpaca", offset, limit: 5 });
+  const [first, second] = [await page(0), await page(65)];
+  expect(second.account).toEqual(first.account);
+  expect(second.head.rows.map((row) => row.index)).toEqual([65, 66, 67, 68, 69]);
+  expect(first.events.some(({ type }) => type === "progress")).toBe(true);
+  expect(second.events.some(({ type }) => type === "progress")).toBe(false);
   writeFileSync(path, '{"query": "q", "response": "r"}\n');
-  expect((await page(0)).counts.total, "a changed file is looked at anew").toBe(1);
+  expect((await page(0)).account?.counts.total, "a changed file is looked at anew").toBe(1);
+});
+
+test("columns that nobody knows are mapped by hand, and the mapping holds for the counts too", async () => {
+  const path = jsonl("odd.jsonl", [{ frage: "was", antwort: "das" }]);
+  const unknown = await preview({ path, model });
+  expect(unknown).toMatchObject({ head: { format: null, columns: [{ name: "frage" }, { name: "antwort" }] }, account: null });
+  const mapped = await preview({ path, model, mapping: { kind: "pair", prompt: "frage", completion: "antwort" } });
+  expect(mapped).toMatchObject({ head: { format: { name: "by hand" } }, account: { counts: { kept: 1 } } });
+});
+
+test("a preview that is left stops counting", async () => {
+  const path = jsonl("long.jsonl", Array.from({ length: 20_000 }, (_, index) => ({ query: `what is ${index}`, response: "the answer" })));
+  const seen: string[] = [];
+  for await (const event of app.services.data.previewRows(previewRowsParams.parse({ path, model, template: "alpaca" }))) {
+    seen.push(event.type);
+    if (event.type === "progress" && event.progress.stage === "Counting rows") break;
+  }
+  expect(seen[0]).toBe("head");
+  expect(seen).not.toContain("done");
+});
+
+test("a run of rows whose columns are only guessed is refused until they are confirmed", async () => {
+  const { services } = world.open();
+  const data = jsonl("guess.jsonl", [{ problem: "1 + 1", solution: "2" }]);
+  const start = (mapping: RunSettings["mapping"], changes = {}) => services.runs.start({ ...runSettings(world, "plain", { probe: null }), data, mapping, ...changes });
+  await expect(start(null)).rejects.toMatchObject({ what: expect.stringContaining("a guess"), fix: expect.stringContaining("--map prompt=problem,completion=solution") });
+  await expect(start({ kind: "pair", prompt: "problem", completion: "result" })).rejects.toThrow(/no column "result"/);
+  const mapping = { kind: "pair", prompt: "problem", completion: "solution" } as const;
+  const odd = jsonl("odd.jsonl", [{ frage: "was", antwort: "das" }]);
+  await expect(start(mapping, { taskProbe: { questions: odd, shots: 0, shotsFrom: null, limit: 1 } }), "before anything is trained").rejects.toThrow(/odd\.jsonl/);
+  const { id } = await start(mapping);
+  await until(() => services.runs.show(id).status === "done", "the run is done");
+  expect(services.runs.show(id)).toMatchObject({ config: { mapping }, rows: { format: { name: "by hand", mapping }, counts: { kept: 8, tooLong: 2 }, overLong: "drop" } });
 });
 
 test("a preview of questions counts answers, and tokens when a model is given", async () => {
@@ -66,7 +110,7 @@ test("a preview of questions counts answers, and tokens when a model is given", 
 test("a broken row is named with its place", async () => {
   const path = join(world.folder, "broken.jsonl");
   writeFileSync(path, '{"query": "a", "response": "b"}\n{"query": "a", \n');
-  await expect(app.services.data.previewRows(previewRowsParams.parse({ path, model, template: "alpaca" }))).rejects.toMatchObject({ name: "UserError", where: expect.stringContaining("broken.jsonl") });
+  await expect(preview({ path, model, template: "alpaca" })).rejects.toMatchObject({ parts: { where: expect.stringContaining("broken.jsonl, line 2") } });
 });
 
 test("the picker lists folders, models and data files and nothing else", () => {
@@ -82,11 +126,11 @@ test("the picker lists folders, models and data files and nothing else", () => {
   expect(() => app.services.files.list(join(dir, "rows.jsonl"))).toThrow(/cannot be listed/);
 });
 
-test("settings keep the theme and the last run's settings", () => {
+test("settings keep the theme and the last run's settings", async () => {
   expect(app.services.settings.get()).toEqual({ theme: "system", lastRun: null });
   app.services.settings.set({ theme: "dark" });
   const { services } = world.open();
-  services.runs.start(runSettings(world, "plain", { rank: 8 }));
+  await services.runs.start(runSettings(world, "plain", { rank: 8 }));
   expect(app.services.settings.get()).toMatchObject({ theme: "dark", lastRun: { rank: 8, steps: 6 } });
 });
 

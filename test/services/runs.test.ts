@@ -19,7 +19,7 @@ const stageStatus = (run: RunDetail) => Object.fromEntries(run.stages.map((stage
 
 test("a run goes through all stages and ends done, with its points, checkpoints and probe", async () => {
   const { services } = world.open();
-  const { id } = services.runs.start(runSettings(world, "plain"));
+  const { id } = await services.runs.start(runSettings(world, "plain"));
   const before = services.runs.show(id);
   expect(["queued", "running"]).toContain(before.status);
   expect(existsSync(before.folder), "the folder is there before step 1").toBe(true);
@@ -37,10 +37,10 @@ test("a run goes through all stages and ends done, with its points, checkpoints 
 
 test("the same settings are computed once: every stage of a second run is found again", async () => {
   const { services } = world.open();
-  const first = services.runs.start(runSettings(world, "plain"));
+  const first = await services.runs.start(runSettings(world, "plain"));
   await collect(services.runs.follow({ id: first.id, afterStep: 0 }));
   const processes = world.pids.length;
-  const second = services.runs.start(runSettings(world, "plain"));
+  const second = await services.runs.start(runSettings(world, "plain"));
   const events = await collect(services.runs.follow({ id: second.id, afterStep: 0 }));
   const run = ended(events);
   expect(stageStatus(run)).toEqual({ calibrate: "reused", init: "reused", train: "reused", probe: "reused" });
@@ -55,26 +55,26 @@ test("the same settings are computed once: every stage of a second run is found 
 
 test("another rank reuses the calibration and computes the rest", async () => {
   const { services } = world.open();
-  const first = services.runs.start(runSettings(world, "plain", { probe: null }));
+  const first = await services.runs.start(runSettings(world, "plain", { probe: null }));
   await collect(services.runs.follow({ id: first.id, afterStep: 0 }));
-  const second = services.runs.start(runSettings(world, "plain", { probe: null, rank: 8 }));
+  const second = await services.runs.start(runSettings(world, "plain", { probe: null, rank: 8 }));
   const run = ended(await collect(services.runs.follow({ id: second.id, afterStep: 0 })));
   expect(stageStatus(run)).toEqual({ calibrate: "reused", init: "done", train: "done" });
 });
 
 test("a damaged output is not taken for the one that was written", async () => {
   const { services } = world.open();
-  const first = services.runs.start(runSettings(world, "plain", { probe: null }));
+  const first = await services.runs.start(runSettings(world, "plain", { probe: null }));
   const before = ended(await collect(services.runs.follow({ id: first.id, afterStep: 0 })));
   writeFileSync(before.stages[0]!.output!, "other bytes");
-  const second = services.runs.start(runSettings(world, "plain", { probe: null, rank: 8 }));
+  const second = await services.runs.start(runSettings(world, "plain", { probe: null, rank: 8 }));
   const run = ended(await collect(services.runs.follow({ id: second.id, afterStep: 0 })));
   expect(stageStatus(run)["calibrate"]).toBe("done");
 });
 
 test("when the engine process is killed in mid-training the run says so and goes on from its checkpoint", async () => {
   const { services } = world.open();
-  const { id } = services.runs.start(runSettings(world, "dies", { probe: null }));
+  const { id } = await services.runs.start(runSettings(world, "dies", { probe: null }));
   const events = await collect(services.runs.follow({ id, afterStep: 0 }));
   const run = ended(events);
   expect(run.status).toBe("done");
@@ -85,7 +85,7 @@ test("when the engine process is killed in mid-training the run says so and goes
 
 test("an engine process that dies again at the same place fails the run, which can be resumed", async () => {
   const { services } = world.open();
-  const { id } = services.runs.start(runSettings(world, "dies-always", { probe: null }));
+  const { id } = await services.runs.start(runSettings(world, "dies-always", { probe: null }));
   const run = ended(await collect(services.runs.follow({ id, afterStep: 0 })));
   expect(run).toMatchObject({ status: "failed", canResume: true, lastCheckpointStep: 4, error: { isBug: false } });
   expect(run.error!.fix).toContain("step 4");
@@ -93,8 +93,8 @@ test("an engine process that dies again at the same place fails the run, which c
 
 test("a user error and a bug end the run as failed, told apart", async () => {
   const app = world.open();
-  const wrong = app.services.runs.start(runSettings(world, "wrong"));
-  const bug = app.services.runs.start(runSettings(world, "bug"));
+  const wrong = await app.services.runs.start(runSettings(world, "wrong"));
+  const bug = await app.services.runs.start(runSettings(world, "bug"));
   expect(ended(await collect(app.services.runs.follow({ id: wrong.id, afterStep: 0 })))).toMatchObject({
     status: "failed", stage: "calibrate", error: { where: "config.json: hidden_size", isBug: false },
   });
@@ -104,7 +104,7 @@ test("a user error and a bug end the run as failed, told apart", async () => {
 
 test("a cancelled run stops, and resuming it goes on from the last checkpoint", async () => {
   const { services } = world.open();
-  const { id } = services.runs.start(runSettings(world, "slow", { probe: null, steps: 30 }));
+  const { id } = await services.runs.start(runSettings(world, "slow", { probe: null, steps: 30 }));
   await until(() => services.runs.show(id).lastCheckpointStep !== null, "there is a checkpoint");
   services.runs.cancel(id);
   const cancelled = ended(await collect(services.runs.follow({ id, afterStep: 0 })));
@@ -119,7 +119,7 @@ test("a cancelled run stops, and resuming it goes on from the last checkpoint", 
 test("a resumed run has one probe of a style, and the pause is no part of its time", async () => {
   const { services } = world.open();
   const asked = { questions: world.questions, limit: 4 };
-  const { id } = services.runs.start(runSettings(world, "slow", { probe: asked, taskProbe: { ...asked, limit: 60 } }));
+  const { id } = await services.runs.start(runSettings(world, "slow", { probe: asked, taskProbe: { ...asked, limit: 60 } }));
   await until(() => services.runs.show(id).probes.some((probe) => probe.style === "task"), "the second probe has begun");
   services.runs.cancel(id);
   await collect(services.runs.follow({ id, afterStep: 0 }));
@@ -137,8 +137,8 @@ test("a resumed run has one probe of a style, and the pause is no part of its ti
 
 test("runs wait for each other; one that waits can be cancelled", async () => {
   const { services } = world.open();
-  const first = services.runs.start(runSettings(world, "slow", { probe: null, steps: 1000 }));
-  const second = services.runs.start(runSettings(world, "plain", { probe: null }));
+  const first = await services.runs.start(runSettings(world, "slow", { probe: null, steps: 1000 }));
+  const second = await services.runs.start(runSettings(world, "plain", { probe: null }));
   expect(services.runs.show(second.id).status).toBe("queued");
   expect(services.runs.cancel(second.id).status).toBe("cancelled");
   services.runs.cancel(first.id);
@@ -147,7 +147,7 @@ test("runs wait for each other; one that waits can be cancelled", async () => {
 
 test("closing the app leaves its run interrupted, and the next app resumes it", async () => {
   const app = world.open();
-  const { id } = app.services.runs.start(runSettings(world, "slow", { probe: null, steps: 20 }));
+  const { id } = await app.services.runs.start(runSettings(world, "slow", { probe: null, steps: 20 }));
   await until(() => app.services.runs.show(id).lastCheckpointStep !== null, "there is a checkpoint");
   await app.close();
   const { services } = world.open();
@@ -158,7 +158,7 @@ test("closing the app leaves its run interrupted, and the next app resumes it", 
 
 test("a run cannot go on with other data than it began with", async () => {
   const { services } = world.open();
-  const { id } = services.runs.start(runSettings(world, "dies-always", { probe: null }));
+  const { id } = await services.runs.start(runSettings(world, "dies-always", { probe: null }));
   await collect(services.runs.follow({ id, afterStep: 0 }));
   writeFileSync(world.data, '{"query": "2 + 2", "response": "5"}\n');
   services.runs.resume(id);
@@ -169,7 +169,7 @@ test("a run cannot go on with other data than it began with", async () => {
 
 test("two apps on one store: one follows and cancels the other's run", async () => {
   const [owner, other] = [world.open(), world.open()];
-  const { id } = owner.services.runs.start(runSettings(world, "slow", { probe: null, steps: 1000 }));
+  const { id } = await owner.services.runs.start(runSettings(world, "slow", { probe: null, steps: 1000 }));
   const events: RunEvent[] = [];
   for await (const event of other.services.runs.follow({ id, afterStep: 0 })) {
     events.push(event);
@@ -180,7 +180,7 @@ test("two apps on one store: one follows and cancels the other's run", async () 
 
 test("a follower that comes late gets what is stored and then what is new, each step once", async () => {
   const { services } = world.open();
-  const { id } = services.runs.start(runSettings(world, "slow", { probe: null, steps: 40 }));
+  const { id } = await services.runs.start(runSettings(world, "slow", { probe: null, steps: 40 }));
   const early = collect(services.runs.follow({ id, afterStep: 0 }));
   await until(() => services.runs.show(id).lastStep >= 10, "ten steps are done");
   const late = collect(services.runs.follow({ id, afterStep: 5 }));
@@ -191,7 +191,7 @@ test("a follower that comes late gets what is stored and then what is new, each 
 
 test("deleting a run takes its files; a run that works is not deleted", async () => {
   const { services } = world.open();
-  const { id } = services.runs.start(runSettings(world, "slow", { probe: null, steps: 1000 }));
+  const { id } = await services.runs.start(runSettings(world, "slow", { probe: null, steps: 1000 }));
   const { folder } = services.runs.show(id);
   expect(() => services.runs.delete(id)).toThrow(/Cancel it first/);
   services.runs.cancel(id);
@@ -205,25 +205,25 @@ test("training alone keeps the user's own files when its run is deleted", async 
   const { services } = world.open();
   const out = world.model("out-folder");
   const settings = trainParams.parse({ model: world.model("plain"), init: world.model("start"), data: world.data, steps: 4, out });
-  const { id } = services.runs.train(settings);
+  const { id } = await services.runs.train(settings);
   expect(ended(await collect(services.runs.follow({ id, afterStep: 0 })))).toMatchObject({ kind: "train", status: "done", folder: out });
-  expect(() => services.runs.train(settings), "a second training there is refused").toThrow(/--resume/);
+  await expect(services.runs.train(settings), "a second training there is refused").rejects.toThrow(/--resume/);
   services.runs.delete(id);
   expect(existsSync(join(out, "adapter"))).toBe(false);
   expect(existsSync(join(out, "config.json"))).toBe(true);
 });
 
-test("a rank that does not fit is refused before anything starts", () => {
+test("a rank that does not fit is refused before anything starts", async () => {
   const { services } = world.open();
-  expect(() => services.runs.start(runSettings(world, "plain", { rank: 256 }))).toThrow(/Rank 256 does not fit.*32 is the most/);
+  await expect(services.runs.start(runSettings(world, "plain", { rank: 256 }))).rejects.toThrow(/Rank 256 does not fit.*32 is the most/);
   expect(services.runs.list(10)).toEqual([]);
 });
 
 test("going on with a stopped run of the same settings makes no second run", async () => {
   const { services } = world.open();
-  const { id } = services.runs.start(runSettings(world, "dies-always", { probe: null }));
+  const { id } = await services.runs.start(runSettings(world, "dies-always", { probe: null }));
   await collect(services.runs.follow({ id, afterStep: 0 }));
-  const again = services.runs.start(runSettings(world, "dies-always", { probe: null, continueStopped: true }));
+  const again = await services.runs.start(runSettings(world, "dies-always", { probe: null, continueStopped: true }));
   expect(again.id).toBe(id);
   await collect(services.runs.follow({ id, afterStep: 0 }));
 });
