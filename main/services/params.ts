@@ -13,7 +13,7 @@ export const templates = ["auto", "chat", "alpaca"] as const;
 export const overLongChoices = ["drop", "cut-prompt", "refuse"] as const;
 export const splits = ["train", "validation", "test"] as const;
 
-const recomputed: typeof recomputedLevels = ["none", "cheap", "layer"];
+const recomputed: typeof recomputedLevels = ["none", "cheap", "scores", "layer"];
 
 export const defaults = {
   samples: 128,
