@@ -1,6 +1,6 @@
 // Text for people: tables, bytes, times, scores.
 
-import type { ProbeSummary, RunSummary } from "../rpc/contract.ts";
+import type { ProbeSummary, RowsReport, RunSummary } from "../rpc/contract.ts";
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
@@ -34,4 +34,11 @@ export function probeText(probe: ProbeSummary): string {
   );
   const text = table(["model", "exact match", "contains", "log-likelihood (nats/token)", "questions"], rows);
   return probe.tuned === null ? text : `${text}\nLost ${probe.lost} and gained ${probe.gained} questions against the base.`;
+}
+
+/** What became of a run's training rows, every reason with an example. */
+export function rowsText({ counts, trainedTokens, format }: RowsReport): string {
+  const columns = Object.entries(format.mapping).flatMap(([key, column]) => (key === "kind" ? [] : [`${key}=${column}`]));
+  const reasons = counts.reasons.map(({ reason, count, exampleRow }) => `  ${count} ${reason} (such as row ${exampleRow + 1})`);
+  return [`Rows: ${counts.kept} of ${counts.total} kept, ${counts.cut} of them cut; ${trainedTokens} trained tokens; ${format.name} (${columns.join(", ")})`, ...reasons].join("\n");
 }

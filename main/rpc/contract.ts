@@ -31,6 +31,10 @@ export const contract = {
     /** Brings the sample model (SmolLM2-135M-Instruct, about 270 MB) into the store; leaving the stream cancels it. */
     fetchSample: base.output(stream<s.SampleModelEvent>()),
   },
+  demo: {
+    /** Starts the demo's run on a model, or goes on with one that stopped. `prompts`: what to ask both models afterwards. */
+    start: base.input(p.demoParams).output(type<{ id: number; prompts: string[] }>()),
+  },
   data: {
     previewQuestions: base.input(p.previewQuestionsParams).output(type<s.QuestionsPreview>()),
     /** Format, columns and first rows at once, then the counts as they grow; leaving the stream stops them. */

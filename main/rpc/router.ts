@@ -35,7 +35,7 @@ export function makeRouter({ services, log }: RouterDeps) {
     }
   }
 
-  const { models, sampleModel, data, runs, stages, probe, ask, files, settings, system } = services;
+  const { models, sampleModel, demo, data, runs, stages, probe, ask, files, settings, system } = services;
   return os.router({
     models: {
       scan: os.models.scan.handler(({ input }) => models.scan(input.dir)),
@@ -45,6 +45,7 @@ export function makeRouter({ services, log }: RouterDeps) {
       follow: os.models.follow.handler(({ signal }) => stream(models.follow(signal))),
       fetchSample: os.models.fetchSample.handler(({ signal }) => stream(sampleModel.fetch(signal))),
     },
+    demo: { start: os.demo.start.handler(({ input }) => demo.start(input.model)) },
     data: {
       previewQuestions: os.data.previewQuestions.handler(({ input, signal }) => data.previewQuestions(input, signal)),
       previewRows: os.data.previewRows.handler(({ input, signal }) => stream(data.previewRows(input, signal))),

@@ -7,6 +7,7 @@ import { readers as nativeReaders, type Readers } from "../engine/readers.ts";
 import { askService } from "./ask.ts";
 import { watchChanges } from "./changes.ts";
 import { dataService } from "./data.ts";
+import { demoService } from "./demo.ts";
 import type { Deps } from "./deps.ts";
 import { filesService } from "./files.ts";
 import { homeFolder, prepareHome } from "./home.ts";
@@ -56,6 +57,7 @@ export function openApp(options: AppOptions = {}) {
   const services = {
     models,
     sampleModel: sampleModelService(deps, models),
+    demo: demoService(runs),
     data: dataService(deps, rowPreviews(deps)),
     runs,
     stages: { ...stagesService(stages), train: runs.train },

@@ -250,6 +250,7 @@ export const previewRowsParams = z.object({
   limit: z.int().min(0).max(100).default(10),
 });
 
+export const demoParams = z.object({ model: path });
 export const dirParams = z.object({ dir: path });
 export const pathParams = z.object({ path });
 export const idParams = z.object({ id });

@@ -22,8 +22,14 @@ export function appVersion(): string {
   return parsed.version;
 }
 
-export function systemInfo(home: string): SystemInfo {
+/** The data files that come with the app. */
+export function shippedSamples(): SystemInfo["samples"] {
   const samples = join(appRoot(), "samples");
+  if (!existsSync(samples)) return [];
+  return readdirSync(samples).filter((name) => name.endsWith(".jsonl")).sort().map((name) => ({ name, path: join(samples, name) }));
+}
+
+export function systemInfo(home: string): SystemInfo {
   const cores = cpus();
   return {
     version: appVersion(),
@@ -35,6 +41,6 @@ export function systemInfo(home: string): SystemInfo {
     memoryBytes: totalmem(),
     freeMemoryBytes: freemem(),
     home,
-    samples: !existsSync(samples) ? [] : readdirSync(samples).filter((name) => name.endsWith(".jsonl")).sort().map((name) => ({ name, path: join(samples, name) })),
+    samples: shippedSamples(),
   };
 }
