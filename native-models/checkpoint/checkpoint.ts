@@ -3,18 +3,17 @@
 // those the model computes with, each of the right shape; or a UserError saying which file and what to do.
 
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { UserError } from "../errors.ts";
 import type { ErrorParts } from "../errors.ts";
 import { readModelConfig } from "./config.ts";
 import { readJsonFile } from "./file-bytes.ts";
+import { hasWeights, indexFile, missingFiles, singleFile } from "./missing-files.ts";
 import { readSafetensorsHeader, shown } from "./safetensors-header.ts";
 import type { SafetensorsEntry, SafetensorsHeader } from "./safetensors-header.ts";
 import type { Checkpoint, ModelConfig, TensorDtype, TensorEntry } from "./types.ts";
 
-const singleFile = "model.safetensors";
-const indexFile = "model.safetensors.index.json";
 const largestIndexBytes = 100_000_000;
 const largestShardCount = 10_000;
 
@@ -36,9 +35,20 @@ export function openCheckpoint(folder: string): Checkpoint {
   return { folder: root, config, tensors, fingerprint: fingerprintOf(root, headers), sizeBytes };
 }
 
-/** Cheap test for scanning: is this a folder that openCheckpoint could take? Looks at names only. */
+const largestLookBytes = 1_000_000;
+
+/** Cheap test for scanning: is this a model's folder, whole or still being copied? */
 export function looksLikeModel(folder: string): boolean {
-  return existsSync(join(folder, "config.json")) && (existsSync(join(folder, singleFile)) || existsSync(join(folder, indexFile)));
+  const file = join(folder, "config.json");
+  if (!existsSync(file)) return false;
+  if (hasWeights(folder)) return true;
+  try {
+    const config = readJsonFile(file, largestLookBytes); // many programs have a config.json
+    return config !== null && ("model_type" in config || "architectures" in config);
+  } catch (error) {
+    if (error instanceof UserError) return false; // not JSON, or cut short: nothing to say about it yet
+    throw error;
+  }
 }
 
 export type FolderDescription =
@@ -49,6 +59,8 @@ export type FolderDescription =
 export function describeFolder(folder: string): FolderDescription {
   try {
     const { folder: root, config, tensors, sizeBytes, fingerprint } = openCheckpoint(folder);
+    const missing = missingFiles(root);
+    if (missing !== null) throw missing;
     const entries = [...tensors.values()];
     return {
       isUsable: true,
@@ -103,7 +115,7 @@ function weightFiles(folder: string): WeightFiles {
   if (existsSync(join(folder, singleFile))) return { names: [singleFile], placeOf: null };
   const path = join(folder, indexFile);
   const index = readJsonFile(path, largestIndexBytes);
-  if (index === null) throw noWeights(folder);
+  if (index === null) throw missingFiles(folder);
   const map = index["weight_map"];
   if (typeof map !== "object" || map === null || Array.isArray(map)) throw badIndex(path, "It has no weight_map object.");
   const placeOf = new Map<string, string>();
@@ -192,22 +204,6 @@ function fingerprintOf(folder: string, headers: ReadonlyMap<string, SafetensorsH
     hash.update(`\0${file}\0${size}\0${mtimeMs}\0`).update(header.bytes);
   }
   return hash.digest("hex");
-}
-
-function noWeights(folder: string): UserError {
-  const files = existsSync(folder) ? readdirSync(folder) : [];
-  const gguf = files.find((name) => name.endsWith(".gguf"));
-  const torch = files.find((name) => /^(pytorch_model|consolidated).*\.(bin|pth)$/.test(name));
-  return new UserError({
-    what: `The folder has no ${singleFile} and no ${indexFile}.`,
-    where: folder,
-    fix:
-      torch !== undefined
-        ? `It has ${shown(torch)}, which can run code when it is loaded: get the model's .safetensors version instead.`
-        : gguf !== undefined
-          ? `It has the GGUF file ${shown(gguf)}: import that file instead of the folder.`
-          : "Let the download finish, or choose the folder that holds the weights.",
-  });
 }
 
 function badIndex(path: string, what: string): UserError {

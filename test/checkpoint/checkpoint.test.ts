@@ -83,6 +83,25 @@ describe("a model folder", () => {
     expect(looksLikeModel(folder)).toBe(true);
   });
 
+  test("is seen while it is still being copied, with what is missing; another program's config.json is none", () => {
+    writeTinyModel(folder);
+    for (const name of ["model.safetensors", "tokenizer.json"]) rmSync(join(folder, name));
+    expect(looksLikeModel(folder)).toBe(true);
+    expect(describeFolder(folder)).toMatchObject({
+      isUsable: false,
+      problem: { what: "The folder has no model.safetensors (or model.safetensors.index.json with its parts) and no tokenizer.json.", where: folder, fix: expect.stringContaining("finish") },
+    });
+    writeTinyModel(folder);
+    rmSync(join(folder, "tokenizer.json"));
+    expect(describeFolder(folder)).toMatchObject({ isUsable: false, problem: { what: "The folder has no tokenizer.json." } });
+    const other = join(folder, "editor");
+    mkdirSync(other);
+    writeFileSync(join(other, "config.json"), '{"theme": "dark"}');
+    expect(looksLikeModel(other)).toBe(false);
+    writeFileSync(join(other, "config.json"), '{"model_type": "lla');
+    expect(looksLikeModel(other)).toBe(false);
+  });
+
   test("is described with its parameters, or with what is wrong", () => {
     writeTinyModel(folder);
     const perLayer = 32 * 32 * 2 + 32 * 16 * 2 + 32 * 64 * 3 + 64;

@@ -78,6 +78,19 @@ test("a model that is still being copied is unusable until it is whole", async (
   expect(whole.models).toHaveLength(1);
 });
 
+test("a folder with only its config.json is listed with what is missing, file by file", async () => {
+  writeTinyModel(join(world.folder, "source"));
+  await app.services.models.addFolder(library);
+  const copy = join(library, "copy");
+  mkdirSync(copy);
+  const bring = (name: string) => cpSync(join(world.folder, "source", name), join(copy, name));
+  const first = await viewWhere((view) => view.models.length === 1, () => bring("config.json"));
+  expect(first.models[0]).toMatchObject({ name: "copy", problem: { what: expect.stringMatching(/no model\.safetensors .*and no tokenizer\.json/) } });
+  const second = await viewWhere((view) => view.models[0]?.problem?.what === "The folder has no tokenizer.json.", () => bring("model.safetensors"));
+  expect(second.models).toHaveLength(1);
+  await viewWhere((view) => view.models[0]?.problem === null, () => bring("tokenizer.json"));
+});
+
 test("a folder that was moved away stays in the list and is marked", async () => {
   await app.services.models.addFolder(library);
   renameSync(library, `${library}-moved`);
