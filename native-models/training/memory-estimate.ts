@@ -14,10 +14,12 @@
 //                layer  the layer's input [N,D]; all of one layer's values for the layer that is being differentiated
 // logits       the part of that moment whose last axis is the vocabulary: [M,V] of the M trained tokens, several times.
 // validation   a second copy of the weights where validation has a program of its own, and what that holds while it runs.
-// workspace    what fragments of the runtime's arena and the kernels' own buffers add, and the arrays that feed a step.
+// workspace    what the runtime's arena takes beyond what is alive (graph/arena.ts plays it through), the kernels' own
+//              buffers, and the arrays that feed a step.
 // process      Node with the runtime, the tokenizer and the rows' sizes, before the first program is loaded.
 
-import { countElements, peakLiveBytes, type Sizes } from "../graph/liveness.ts";
+import { createArena } from "../graph/arena.ts";
+import { countElements, memoryEvents, peakOf, type Sizes } from "../graph/liveness.ts";
 import type { OnnxProgram } from "../graph/emit-onnx.ts";
 import type { Graph } from "../graph/value.ts";
 import { gradientName, trainFeeds, type TensorLayout, type TrainProgram, type TrainRow } from "../programs/train-program.ts";
@@ -48,27 +50,26 @@ export interface EstimateInputs {
 
 /** Measured (docs/memory.md): Node, the runtime's library, a tokenizer and the compiler's own objects. */
 const processBytes = 190e6;
-/** Measured: the share of live bytes that the arena needs on top, and what threads and kernels hold of their own. */
-const workspace = { share: 0.1, fixedBytes: 30e6 };
+/** Measured: what kernels, threads and Node's heap hold on top of the arena, fixed and as a share of the arena. */
+const aside = { fixedBytes: 60e6, share: 0.05 };
 
 export function estimateMemory({ compiled, update, rep, vocabulary, microBatches, accumulates, validation }: EstimateInputs): MemoryEstimate {
   const P = countParameters(compiled.trainable);
   const fixed = countParameters(compiled.fixed);
   const isGradient = new Set(compiled.trainable.map(({ name }) => gradientName(name)));
-  const [step] = microBatches
-    .map((rows) => ({ rows, ...heldBy(compiled.program, rows, rep, vocabulary, (output) => isGradient.has(output)) }))
-    .sort((a, b) => b.liveBytes - a.liveBytes);
-  if (!step) throw new Error("No micro-batch to estimate");
-  const evaluation = validation ? Math.max(0, ...validation.microBatches.map((rows) => heldBy(validation.program, rows, rep, vocabulary).liveBytes)) : 0;
-  const updating = peakLiveBytes(update.graph, { P }).peakBytes;
+  const { steps, touchedBytes } = playedThrough(compiled.program, microBatches, rep, vocabulary, (output) => isGradient.has(output));
+  const step = steps.reduce((most, one) => (one.liveBytes > most.liveBytes ? one : most));
+  const evaluation = validation ? playedThrough(validation.program, validation.microBatches, rep, vocabulary).touchedBytes : 0;
+  const updating = createArena();
+  updating.play(memoryEvents(update.graph, { P }));
   const terms: Record<MemoryTerm, number> = {
     weights: weightBytes(compiled.program.graph),
     adapters: 4 * (P + fixed),
-    optimizer: 4 * P * (accumulates ? 4 : 3) + updating,
+    optimizer: 4 * P * (accumulates ? 4 : 3) + updating.touchedBytes(),
     activations: step.liveBytes - step.logitsBytes,
     logits: step.logitsBytes,
     validation: validation ? weightBytes(validation.program.graph) + evaluation : 0,
-    workspace: workspace.fixedBytes + workspace.share * (step.liveBytes + evaluation) + step.fedBytes,
+    workspace: touchedBytes - step.liveBytes + step.fedBytes + aside.fixedBytes + aside.share * (touchedBytes + evaluation),
     process: processBytes,
   };
   const tokens = step.rows.map((row) => row.tokens);
@@ -84,15 +85,31 @@ export function estimateMemory({ compiled, update, rep, vocabulary, microBatches
   };
 }
 
-/** What a program holds while it runs on rows of these sizes, beyond weights and what the caller gave. */
-function heldBy(program: OnnxProgram, rows: readonly RowSize[], rep: number, vocabulary: number, isGiven?: (output: string) => boolean): { liveBytes: number; logitsBytes: number; fedBytes: number } {
-  const { feeds } = trainFeeds(rows.map(rowLike), 1, rep);
-  const { peakBytes, live } = peakLiveBytes(program.graph, sizesOf(program, feeds), isGiven);
-  return {
-    liveBytes: peakBytes,
-    logitsBytes: live.reduce((sum, { value, bytes }) => sum + (value.shape.at(-1) === vocabulary ? bytes : 0), 0),
-    fedBytes: Object.values(feeds).reduce((sum, { data }) => sum + data.byteLength, 0),
-  };
+interface StepMemory {
+  rows: readonly RowSize[];
+  /** Alive at the fullest node, and of that what is as wide as the vocabulary. */
+  liveBytes: number;
+  logitsBytes: number;
+  /** Arrays that feed the step. */
+  fedBytes: number;
+}
+
+/** What a program holds while it runs on each of these micro-batches, and what its arena has touched after all of them. */
+function playedThrough(program: OnnxProgram, microBatches: readonly (readonly RowSize[])[], rep: number, vocabulary: number, isGiven?: (output: string) => boolean): { steps: StepMemory[]; touchedBytes: number } {
+  const arena = createArena();
+  const steps = microBatches.map((rows): StepMemory => {
+    const { feeds } = trainFeeds(rows.map(rowLike), 1, rep);
+    const events = memoryEvents(program.graph, sizesOf(program, feeds), isGiven);
+    const { peakBytes, live } = peakOf(events);
+    arena.play(events);
+    return {
+      rows,
+      liveBytes: peakBytes,
+      logitsBytes: live.reduce((sum, { shape, bytes }) => sum + (shape.at(-1) === vocabulary ? bytes : 0), 0),
+      fedBytes: Object.values(feeds).reduce((sum, { data }) => sum + data.byteLength, 0),
+    };
+  });
+  return { steps, touchedBytes: arena.touchedBytes() };
 }
 
 /** A row of that size: what the tokens are changes nothing. */
