@@ -22,6 +22,8 @@ export interface CalibrateJob {
   /** Tokens a sample. */
   length: number;
   seed: number;
+  /** "raw": sums over all tokens. "official": samples divided by their largest input, as the LoRA-Null code does. */
+  scaling: "raw" | "official";
   /** The Gram file to write (.safetensors). */
   out: string;
 }

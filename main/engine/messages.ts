@@ -43,7 +43,7 @@ const memorySettings = {
 };
 
 export const jobSpec = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("calibrate"), model: text, questions: text, samples: whole, length: whole, seed: whole, out: text }),
+  z.object({ kind: z.literal("calibrate"), model: text, questions: text, samples: whole, length: whole, seed: whole, scaling: z.enum(["raw", "official"]), out: text }),
   z.object({
     kind: z.literal("init"),
     model: text,

@@ -9,6 +9,7 @@ const id = z.int().min(1);
 const seed = z.int().min(0).max(2 ** 31 - 1);
 const count = (most: number) => z.int().min(1).max(most);
 export const methods = ["lora-null-v1", "lora-null-v2", "lora"] as const;
+export const scalings = ["raw", "official"] as const;
 export const templates = ["auto", "chat", "alpaca"] as const;
 export const overLongChoices = ["drop", "cut-prompt", "refuse"] as const;
 export const splits = ["train", "validation", "test"] as const;
@@ -18,6 +19,7 @@ const recomputed: typeof recomputedLevels = ["none", "cheap", "scores", "layer"]
 export const defaults = {
   samples: 128,
   calibrationLength: 256,
+  scaling: "raw",
   method: "lora-null-v2",
   rank: 16,
   epochs: 1,
@@ -49,6 +51,8 @@ const calibration = {
   samples: count(100_000).default(defaults.samples),
   /** Tokens a sample. */
   calibrationLength: z.int().min(8).max(131_072).default(defaults.calibrationLength),
+  /** How samples are weighed: "official" divides each by its largest input, as the LoRA-Null code does. */
+  scaling: z.enum(scalings).default(defaults.scaling),
 };
 
 const start = {
@@ -131,6 +135,7 @@ export const calibrateParams = z.object({
   questions: path,
   samples: calibration.samples,
   length: calibration.calibrationLength,
+  scaling: calibration.scaling,
   seed: seed.default(defaults.seed),
   out: path,
 });

@@ -53,8 +53,8 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
   const doStage: Record<Stage, (work: Work) => Promise<StageEnd>> = {
     async calibrate(work) {
       const config = full(work.config);
-      const { model, questions, samples, seed } = config;
-      const done = await stages.calibrate({ model, questions, samples, length: config.calibrationLength, seed, out: null }, emitter(work));
+      const { model, questions, samples, seed, scaling } = config;
+      const done = await stages.calibrate({ model, questions, samples, length: config.calibrationLength, seed, scaling, out: null }, emitter(work));
       work.grams = { path: done.result.out, key: done.key };
       return { output: done.result.out, ...done };
     },

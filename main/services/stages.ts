@@ -53,6 +53,7 @@ export function stageWork({ store, engine, readers, home, now }: Deps) {
       samples: params.samples,
       length: params.length,
       seed: params.seed,
+      scaling: params.scaling,
     });
     const out = params.out === null ? join(home.cache, `grams-${key.slice(0, 32)}.safetensors`) : absolute(params.out);
     const found = find<CalibrateResult>(key);
@@ -62,8 +63,8 @@ export function stageWork({ store, engine, readers, home, now }: Deps) {
       return { key, result: { ...found.result, out }, isReused: true };
     }
     mkdirSync(dirname(out), { recursive: true });
-    const { samples, length, seed } = params;
-    const result = resultOrThrow(await engine.run({ kind: "calibrate", model, questions, samples, length, seed, out }, { emit, signal }));
+    const { samples, length, seed, scaling } = params;
+    const result = resultOrThrow(await engine.run({ kind: "calibrate", model, questions, samples, length, seed, scaling, out }, { emit, signal }));
     record(key, "calibrate", out, result);
     return { key, result, isReused: false };
   }

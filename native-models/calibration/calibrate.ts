@@ -5,10 +5,10 @@
 import { setImmediate as yieldToMessages } from "node:timers/promises";
 import type { Checkpoint } from "../checkpoint/types.ts";
 import type { Gram, LayerInput } from "../nullspace/types.ts";
-import { buildGramProgram, type GramProgram, type GramTensor } from "../programs/gram-program.ts";
+import { buildGramProgram, type GramProgram, type GramScaling, type GramTensor } from "../programs/gram-program.ts";
 import { inputSize, projections } from "../programs/names.ts";
 import { causalMask, packRows } from "../programs/packed-rows.ts";
-import { f32, openSession, type Session, type TensorData } from "../runtime/session.ts";
+import { f32, i64, openSession, type Session, type TensorData } from "../runtime/session.ts";
 
 export interface CalibrateOptions {
   checkpoint: Checkpoint;
@@ -16,6 +16,8 @@ export interface CalibrateOptions {
   ids: Int32Array;
   samples: number;
   length: number;
+  /** Default "raw": sums over all tokens. "official": mean over samples, each divided by its largest input. */
+  scaling?: GramScaling;
   /** Takes each Gram when its layers are done. */
   sink: (layer: number, input: LayerInput, gram: Gram) => void;
   /** Token-layers done, of samples·length·layers. */
@@ -31,7 +33,7 @@ const defaultGramBudgetBytes = 600 * 2 ** 20;
 const defaultTileTokens = 2048;
 
 export async function calibrate(options: CalibrateOptions): Promise<void> {
-  const { checkpoint, samples, length, sink, onProgress, signal } = options;
+  const { checkpoint, samples, length, scaling = "raw", sink, onProgress, signal } = options;
   const { config } = checkpoint;
   const tiles = tilesOf(options);
   const total = samples * length * config.layers;
@@ -39,7 +41,7 @@ export async function calibrate(options: CalibrateOptions): Promise<void> {
   let hidden: Float32Array[] | null = null; // of each tile, once the embedding's range is through
 
   for (const { first, end } of layerRanges(checkpoint, options.gramBudgetBytes ?? defaultGramBudgetBytes)) {
-    const built = buildGramProgram(checkpoint, { first, end, maxLength: length });
+    const built = buildGramProgram(checkpoint, { first, end, maxLength: length, scaling });
     const session = await openSession(built.program, { weightsFolder: checkpoint.folder });
     const sums = new Sums(built);
     const next: Float32Array[] = [];
@@ -52,7 +54,7 @@ export async function calibrate(options: CalibrateOptions): Promise<void> {
       await yieldToMessages();
     }
     hidden = next;
-    for (const tensor of built.grams) sink(tensor.layer, tensor.input, sums.take(tensor));
+    for (const tensor of built.grams) sink(tensor.layer, tensor.input, meanOf(sums.take(tensor), scaling === "official" ? samples : 1));
     await session.release();
   }
 }
@@ -100,6 +102,7 @@ async function runTile(session: Session, built: GramProgram, sums: Sums, rows: n
     {
       ...packed.feeds,
       ...(hidden ? { hidden: f32(hidden, packed.tokens, config.hidden) } : {}),
+      sampleOf: i64(rows.flatMap((row, i) => row.map(() => i)), packed.tokens),
       mask: causalMask(packed.longest, config.heads / config.kvHeads),
       ...sums.feeds,
     },
@@ -107,6 +110,11 @@ async function runTile(session: Session, built: GramProgram, sums: Sums, rows: n
   );
   sums.swap();
   return (outputs["hidden'"]?.data as Float32Array | undefined) ?? null;
+}
+
+function meanOf(gram: Gram, samples: number): Gram {
+  if (samples !== 1) for (let i = 0; i < gram.values.length; i++) gram.values[i] /= samples;
+  return gram;
 }
 
 function tilesOf({ ids, samples, length, tileTokens = defaultTileTokens }: CalibrateOptions): number[][][] {

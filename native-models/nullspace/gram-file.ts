@@ -8,6 +8,7 @@ import { createSafetensors } from "../checkpoint/safetensors-writer.ts";
 import { openSafetensors } from "../checkpoint/safetensors.ts";
 import type { ModelConfig } from "../checkpoint/types.ts";
 import { UserError } from "../errors.ts";
+import type { GramScaling } from "../programs/gram-program.ts";
 import { inputSize } from "../programs/names.ts";
 import type { Gram, LayerInput } from "./types.ts";
 
@@ -25,6 +26,7 @@ export interface GramFileInfo {
   /** Tokens a sample. */
   length: number;
   seed: number;
+  scaling: GramScaling;
   /** Tokens that were seen in all. */
   tokens: number;
   layers: number;
@@ -77,6 +79,11 @@ export function openGramFile(file: string): GramFile {
     if (!Number.isSafeInteger(value) || value < 0) throw notAGramFile(file, `its metadata say ${key} = ${text(key).slice(0, 40)}`);
     return value;
   };
+  const scalingOf = (): GramScaling => {
+    const value = text("scaling");
+    if (value !== "raw" && value !== "official") throw notAGramFile(file, `its metadata say scaling = ${value.slice(0, 40)}`);
+    return value;
+  };
   if (text("format") !== format) throw notAGramFile(file, "it is another kind of .safetensors file");
   if (count("version") !== formatVersion) {
     throw new UserError({
@@ -91,6 +98,7 @@ export function openGramFile(file: string): GramFile {
     samples: count("samples"),
     length: count("length"),
     seed: count("seed"),
+    scaling: scalingOf(),
     tokens: count("tokens"),
     layers: count("layers"),
   };

@@ -37,8 +37,22 @@ export interface GramProgram {
   readsIds: boolean;
 }
 
-/** Layers `first`..`end−1`; `maxLength` tokens a row at most. The last range gives no hidden states. */
-export function buildGramProgram(checkpoint: Checkpoint, { first, end, maxLength }: { first: number; end: number; maxLength: number }): GramProgram {
+/**
+ * How samples are weighed. "raw": Σ x xᵀ over all tokens. "official": each sample's inputs are divided by the largest of
+ * them, as the code of CorDA and LoRA-Null does, so that a sample with massive activations does not outweigh the others.
+ */
+export type GramScaling = "raw" | "official";
+
+export interface GramProgramOptions {
+  first: number;
+  end: number;
+  /** Tokens a row at most. */
+  maxLength: number;
+  scaling?: GramScaling;
+}
+
+/** Layers `first`..`end−1`. The last range gives no hidden states. Every row is a sample; with "official" all are equally long. */
+export function buildGramProgram(checkpoint: Checkpoint, { first, end, maxLength, scaling = "raw" }: GramProgramOptions): GramProgram {
   const g = new GraphBuilder();
   const { config } = checkpoint;
   const { ids, map, positions } = declareDecoderInputs(g);
@@ -47,6 +61,13 @@ export function buildGramProgram(checkpoint: Checkpoint, { first, end, maxLength
   const readsIds = first === 0;
   const x = readsIds ? embed(g, checkpoint, ids) : g.input("hidden", "float32", ["N", config.hidden]);
   const grams: GramTensor[] = [];
+  const sampleOf = scaling === "official" ? g.input("sampleOf", "int64", ["N"]) : null;
+  /** x divided by the largest value of its sample. */
+  const scaled = (value: Value): Value => {
+    if (!sampleOf) return value;
+    const peaks = g.reduceMax(g.spreadRows(value, map), [1, 2]); // [N,D] → [B,T,D] → [B]
+    return g.div(value, g.gather(g.reshape(peaks, ["B", 1]), sampleOf));
+  };
 
   const hidden = decoderLayers(
     {
@@ -58,7 +79,7 @@ export function buildGramProgram(checkpoint: Checkpoint, { first, end, maxLength
       attend: attendWithin(g, mask),
       tap(layer, input, value) {
         const size = value.shape[1] as number;
-        const wide = g.cast(value, "float64");
+        const wide = g.cast(scaled(value), "float64");
         const bands = bandsOf(size, `gram.${layer}.${input}`);
         for (const { start, end, name } of bands) {
           const upTo = (first: number): Value => (end - first === size ? wide : g.slice(wide, 1, first, end));

@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const info = { modelFingerprint: "m", questionsFingerprint: "q", samples: 4, length: 16, seed: 0, tokens: 64 };
+const info = { modelFingerprint: "m", questionsFingerprint: "q", samples: 4, length: 16, seed: 0, scaling: "raw" as const, tokens: 64 };
 
 async function writeGrams(file: string): Promise<void> {
   const writer = createGramFile(file, config, info);
@@ -62,7 +62,7 @@ describe("is refused with a reason", () => {
     writeSafetensors(file, tensors, metadata);
     return openGramFile(file);
   };
-  const good = { format: "nullspace-grams", version: "1", modelFingerprint: "m", questionsFingerprint: "q", samples: "4", length: "16", seed: "0", tokens: "64", layers: "2" };
+  const good = { format: "nullspace-grams", version: "1", modelFingerprint: "m", questionsFingerprint: "q", samples: "4", length: "16", seed: "0", scaling: "raw", tokens: "64", layers: "2" };
   const scalar = { name: "x", dtype: "F64" as const, shape: [1], data: Float64Array.of(1) };
 
   test("another kind of file", () => {

@@ -32,7 +32,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 async function writeGrams(name: string, modelFingerprint: string): Promise<GramFile> {
   const file = join(folder, name);
   const { config } = checkpoint;
-  const writer = createGramFile(file, config, { modelFingerprint, questionsFingerprint: "q", samples: 4, length: 20, seed: 0, tokens: 80 });
+  const writer = createGramFile(file, config, { modelFingerprint, questionsFingerprint: "q", samples: 4, length: 20, seed: 0, scaling: "raw" as const, tokens: 80 });
   for (let layer = 0; layer < config.layers; layer++) {
     for (const input of layerInputs) writer.write(layer, input, await gramOf(normalMatrix(80, inputSize(config, input), 10 * layer)));
   }

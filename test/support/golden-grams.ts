@@ -17,7 +17,7 @@ export async function goldenGrams(): Promise<GramFile> {
   const file = join(repoRoot, ".cache", `golden-grams-${checkpoint.fingerprint.slice(0, 16)}.safetensors`);
   if (existsSync(file)) return openGramFile(file);
   const ids = openSafetensors(goldenFile("gram.safetensors")).i32("input_ids");
-  const info = { modelFingerprint: checkpoint.fingerprint, questionsFingerprint: "golden", samples, length, seed: 0, tokens: ids.length };
+  const info = { modelFingerprint: checkpoint.fingerprint, questionsFingerprint: "golden", samples, length, seed: 0, scaling: "raw" as const, tokens: ids.length };
   const writer = createGramFile(file, checkpoint.config, info);
   try {
     await calibrate({ checkpoint, ids, samples, length, sink: (layer, input, gram) => writer.write(layer, input, gram) });

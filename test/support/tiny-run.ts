@@ -44,7 +44,7 @@ export function tinyRun(folder: string, options: TinyModelOptions = {}): TinyRun
     async start(method) {
       const out = join(folder, `start-${method}`);
       if (!areGramsMade && method !== "lora") {
-        await runCalibrate({ kind: "calibrate", model, questions, samples: 6, length: 24, seed: 0, out: grams }, () => {}, signal);
+        await runCalibrate({ kind: "calibrate", model, questions, samples: 6, length: 24, seed: 0, scaling: "raw", out: grams }, () => {}, signal);
         areGramsMade = true;
       }
       await runInit({ kind: "init", model, grams: method === "lora" ? null : grams, method, rank: 4, seed: 0, out }, () => {}, signal);

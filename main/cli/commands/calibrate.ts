@@ -1,7 +1,7 @@
 // nullspace calibrate: Gram matrices of a model over calibration questions.
 
-import type { Command } from "commander";
-import { defaults } from "../../services/params.ts";
+import { Option, type Command } from "commander";
+import { defaults, scalings } from "../../services/params.ts";
 import type { Context } from "../context.ts";
 import { finishStage } from "../finish-stage.ts";
 import { command, whole } from "../options.ts";
@@ -10,6 +10,7 @@ interface Options {
   model: string;
   questions: string;
   samples: number;
+  scaling: (typeof scalings)[number];
   length: number;
   seed: number;
   out: string;
@@ -22,9 +23,10 @@ export function make(context: Context): Command {
     .option("--samples <N>", "text samples to read", whole, defaults.samples)
     .option("--length <L>", "tokens a sample", whole, defaults.calibrationLength)
     .option("--seed <S>", "seed of the choice of text, 0 or more", whole, defaults.seed)
+    .addOption(new Option("--scaling <NAME>", "weight of the samples: raw sums, or official: each divided by its largest input").choices(scalings).default(defaults.scaling))
     .requiredOption("--out <FILE>", "Gram file to write (.safetensors)")
-    .action(async ({ model, questions, samples, length, seed, out }: Options) => {
-      const events = await context.client().stages.calibrate({ model, questions, samples, length, seed, out }, { signal: context.signal });
+    .action(async ({ model, questions, samples, length, seed, scaling, out }: Options) => {
+      const events = await context.client().stages.calibrate({ model, questions, samples, length, seed, scaling, out }, { signal: context.signal });
       await finishStage(context, events, (result) => `${result.tokens} tokens read; Gram matrices in ${result.out}`);
     });
 }

@@ -2,7 +2,7 @@
 
 import { Option, type Command } from "commander";
 import type { RunDetail } from "../../rpc/contract.ts";
-import { defaults, methods } from "../../services/params.ts";
+import { defaults, methods, scalings } from "../../services/params.ts";
 import type { Context } from "../context.ts";
 import { endRun, followRun } from "../follow-run.ts";
 import { command, whole } from "../options.ts";
@@ -15,6 +15,7 @@ interface Options extends TrainingOptions {
   questions: string;
   samples: number;
   calibrationLength: number;
+  scaling: (typeof scalings)[number];
   method: (typeof methods)[number];
   rank: number;
   probeQuestions?: string;
@@ -31,6 +32,7 @@ export function make(context: Context): Command {
     .requiredOption("--questions <FILE>", "calibration questions: what must not be forgotten")
     .option("--samples <N>", "calibration samples", whole, defaults.samples)
     .option("--calibration-length <L>", "tokens a calibration sample", whole, defaults.calibrationLength)
+    .addOption(new Option("--scaling <NAME>", "weight of the samples: raw sums, or official: each divided by its largest input").choices(scalings).default(defaults.scaling))
     .addOption(new Option("--method <NAME>", "how the adapter starts").choices(methods).default(defaults.method))
     .option("--rank <R>", "rank of the adapter", whole, defaults.rank);
   return addTrainingOptions(run)
@@ -40,11 +42,11 @@ export function make(context: Context): Command {
     .option("--shots-from <FILE>", "questions whose first ones are the examples; default: the first of --probe-questions")
     .option("--limit <N>", "most questions to ask (default: all)", whole)
     .action(async (options: Options) => {
-      const { name, model, questions, samples, calibrationLength, method, rank, shots, limit } = options;
+      const { name, model, questions, samples, calibrationLength, scaling, method, rank, shots, limit } = options;
       const probe = options.probeQuestions === undefined ? null : { questions: options.probeQuestions, shots, shotsFrom: options.shotsFrom ?? null, limit: limit ?? null };
       const taskProbe = options.taskQuestions === undefined ? null : { questions: options.taskQuestions, shots: 0, limit: limit ?? null };
       const { id } = await context.client().runs.start({
-        name: name ?? null, model, questions, samples, calibrationLength, method, rank, probe, taskProbe,
+        name: name ?? null, model, questions, samples, calibrationLength, scaling, method, rank, probe, taskProbe,
         ...trainingSettings(options), continueStopped: true,
       });
       const ended = await followRun(context, id);

@@ -30,6 +30,7 @@ export async function runCalibrate(spec: CalibrateJob, emit: Emit, signal: Abort
     samples: spec.samples,
     length: spec.length,
     seed: spec.seed,
+    scaling: spec.scaling,
     tokens: windows.ids.length,
   });
   try {
@@ -40,6 +41,7 @@ export async function runCalibrate(spec: CalibrateJob, emit: Emit, signal: Abort
       ids: windows.ids,
       samples: spec.samples,
       length: spec.length,
+      scaling: spec.scaling,
       sink: (layer, input, gram) => file.write(layer, input, gram),
       onProgress: (done) => report(Math.round(done / layers)),
       signal,
