@@ -112,4 +112,18 @@ export const migrations: readonly Migration[] = [
       CREATE INDEX run_spans_run ON run_spans (run_id);
     `,
   },
+  {
+    version: 5,
+    name: "validation losses and memory of runs",
+    sql: `
+      CREATE TABLE run_validations (
+        run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, step INTEGER NOT NULL, loss_nats REAL NOT NULL,
+        trained_tokens INTEGER NOT NULL, is_best INTEGER NOT NULL CHECK (is_best IN (0, 1)), elapsed_ms REAL NOT NULL,
+        UNIQUE (run_id, step)
+      ) STRICT;
+      CREATE TABLE run_memory (
+        run_id INTEGER PRIMARY KEY REFERENCES runs ON DELETE CASCADE, estimate TEXT NOT NULL, measured_bytes INTEGER
+      ) STRICT;
+    `,
+  },
 ];

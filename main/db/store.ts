@@ -11,9 +11,11 @@ import { probeAnswersTable } from "./probe-answers.ts";
 import { probesTable } from "./probes.ts";
 import { runNotesTable } from "./run-notes.ts";
 import { runPointsTable } from "./run-points.ts";
+import { runMemoryTable } from "./run-memory.ts";
 import { runRowsTable } from "./run-rows.ts";
 import { runSpansTable } from "./run-spans.ts";
 import { runStagesTable } from "./run-stages.ts";
+import { runValidationsTable } from "./run-validations.ts";
 import { runsTable } from "./runs.ts";
 import { settingsTable } from "./settings.ts";
 import { stageOutputsTable } from "./stage-outputs.ts";
@@ -30,6 +32,8 @@ export function openStore(file: string) {
     runs: runsTable(sql),
     runStages: runStagesTable(sql),
     runPoints: runPointsTable(sql),
+    runValidations: runValidationsTable(sql),
+    runMemory: runMemoryTable(sql),
     runRows: runRowsTable(sql),
     runSpans: runSpansTable(sql),
     checkpoints: checkpointsTable(sql),

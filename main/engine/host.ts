@@ -58,7 +58,7 @@ interface Warmth {
 
 function warmthOf(spec: JobSpec): Warmth | null {
   if (spec.kind === "ask" || spec.kind === "probe") return { work: "answers", model: spec.model };
-  return spec.kind === "count-rows" ? { work: "rows", model: null } : null;
+  return spec.kind === "count-rows" || spec.kind === "estimate" ? { work: "rows", model: null } : null;
 }
 
 export function startEngine(options: EngineOptions = {}): Engine {

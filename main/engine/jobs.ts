@@ -10,7 +10,6 @@ import type { RowsLook } from "../../native-models/data/rows/inspect.ts";
 import type { RowPreview } from "../../native-models/data/rows/preview.ts";
 import type { ColumnMapping, RowFormat } from "../../native-models/data/rows/types.ts";
 import type { Method } from "../../native-models/nullspace/types.ts";
-import type { AdapterKind } from "../../native-models/programs/adapters.ts";
 import type { Recomputed } from "../../native-models/programs/train-program.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
 
@@ -108,8 +107,8 @@ export interface TrainJob extends RowSettings {
 export interface EstimateJob {
   kind: "estimate";
   model: string;
+  method: Method;
   rank: number;
-  adapter: AdapterKind;
   /** Tokens of each kept row, and how many of them are trained. */
   lengths: Int32Array;
   trained: Int32Array;

@@ -16,6 +16,8 @@ const whole = z.int();
 
 const parts = z.object({ what: text, where: text, fix: text }) satisfies z.ZodType<ErrorParts>;
 
+const method = z.enum(["lora-null-v1", "lora-null-v2", "lora", "pissa", "milora", "corda-knowledge", "corda-task", "olora", "eva", "task-null"]);
+
 const sampling = z.object({
   temperature: z.number(),
   topP: z.number(),
@@ -48,7 +50,7 @@ export const jobSpec = z.discriminatedUnion("kind", [
     kind: z.literal("init"),
     model: text,
     grams: text.nullable(),
-    method: z.enum(["lora-null-v1", "lora-null-v2", "lora", "pissa", "milora", "corda-knowledge", "corda-task", "olora", "eva", "task-null"]),
+    method,
     rank: whole,
     seed: whole,
     out: text,
@@ -76,7 +78,7 @@ export const jobSpec = z.discriminatedUnion("kind", [
     kind: z.literal("estimate"),
     model: text,
     rank: whole,
-    adapter: z.enum(["both", "b", "zero"]),
+    method,
     lengths: integers,
     trained: integers,
     steps: whole.nullable(),

@@ -52,6 +52,7 @@ export function makeRouter({ services, log }: RouterDeps) {
     },
     runs: {
       start: os.runs.start.handler(({ input }) => runs.start(input)),
+      estimate: os.runs.estimate.handler(({ input, signal }) => runs.estimate(input, signal)),
       list: os.runs.list.handler(({ input }) => runs.list(input.limit)),
       followList: os.runs.followList.handler(({ input, signal }) => stream(runs.followList(input.limit, signal))),
       show: os.runs.show.handler(({ input }) => runs.show(input.id)),

@@ -13,6 +13,7 @@ import { filesService } from "./files.ts";
 import { homeFolder, prepareHome } from "./home.ts";
 import { openLog } from "./log.ts";
 import { joinStore } from "./membership.ts";
+import { memoryService } from "./memory.ts";
 import { modelsService } from "./models.ts";
 import { probesService } from "./probes.ts";
 import { rowPreviews } from "./row-previews.ts";
@@ -53,13 +54,14 @@ export function openApp(options: AppOptions = {}) {
   const probes = probesService(deps, stages);
   const runs = runsService(deps, stages, runWork(deps, stages, probes));
   const models = modelsService(deps);
+  const rows = rowPreviews(deps);
 
   const services = {
     models,
     sampleModel: sampleModelService(deps, models),
     demo: demoService(runs),
-    data: dataService(deps, rowPreviews(deps)),
-    runs,
+    data: dataService(deps, rows),
+    runs: { ...runs, estimate: memoryService(deps, stages, rows).estimate },
     stages: { ...stagesService(stages), train: runs.train },
     probe: probes,
     ask: askService(deps, stages),

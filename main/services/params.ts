@@ -255,6 +255,9 @@ export const previewRowsParams = z.object({
   limit: z.int().min(0).max(100).default(10),
 });
 
+/** What decides about a training's memory. */
+export const memoryParams = z.object({ model: path, ...start, ...training, seed: seed.default(defaults.seed) });
+
 export const demoParams = z.object({ model: path });
 export const dirParams = z.object({ dir: path });
 export const pathParams = z.object({ path });
@@ -284,6 +287,7 @@ export type CalibrateStart = z.output<typeof calibrateParams>;
 export type InitStart = z.output<typeof initParams>;
 export type TrainSettings = z.output<typeof trainParams>;
 export type RunSettings = z.output<typeof runParams>;
+export type MemorySettings = z.output<typeof memoryParams>;
 export type ProbeStart = z.output<typeof probeParams>;
 export type AskStart = z.output<typeof askParams>;
 export type PreviewQuestions = z.output<typeof previewQuestionsParams>;

@@ -4,7 +4,7 @@
 import type { RunRow } from "../db/runs.ts";
 import type { Deps } from "./deps.ts";
 import { runDetail, runNote, runSummary, stageViews } from "./run-views.ts";
-import type { RunEvent } from "./shapes.ts";
+import type { RowsReport, RunEvent } from "./shapes.ts";
 
 const pointsAtOnce = 5000;
 
@@ -16,10 +16,11 @@ export async function* followRun(
 ): AsyncGenerator<RunEvent> {
   mustFind(id);
   let step = afterStep;
+  let validatedStep = afterStep;
   let noteId = 0;
   let isFirst = true;
   const checkpoints = new Set<number>();
-  const shown = { run: "", stages: "" };
+  const shown = { run: "", stages: "", rows: "" };
 
   for await (const _ of changes.follow(signal)) {
     // The run's row is read first: when it says that the run has ended, everything before its end is in the tables.
@@ -30,15 +31,20 @@ export async function* followRun(
     if (differs(shown, "run", run)) yield { type: "run", run };
     if (isFirst && row.lastStep < step) {
       step = row.lastStep; // the caller saw points that were taken back since
+      validatedStep = step;
       yield { type: "rewound", toStep: step };
     }
     const stages = stageViews(store, id);
     if (differs(shown, "stages", stages)) yield { type: "stages", stages };
 
+    const rows = store.runRows.find(id) as RowsReport | null;
+    if (rows !== null && differs(shown, "rows", rows)) yield { type: "rows", rows };
+
     for (const note of store.runNotes.after(id, noteId)) {
       noteId = note.id;
       if (!isFirst && note.kind === "resumed" && note.step !== null && note.step < step) {
         step = note.step;
+        validatedStep = Math.min(validatedStep, step);
         for (const later of checkpoints) if (later > step) checkpoints.delete(later);
         yield { type: "rewound", toStep: step };
       }
@@ -49,6 +55,11 @@ export async function* followRun(
       if (points.length === 0) break;
       step = points[points.length - 1]!.step;
       yield { type: "points", points };
+    }
+    const validations = store.runValidations.after(id, validatedStep);
+    if (validations.length > 0) {
+      validatedStep = validations[validations.length - 1]!.step;
+      yield { type: "validations", validations };
     }
     for (const checkpoint of store.checkpoints.list(id)) {
       if (checkpoints.has(checkpoint.step)) continue;
@@ -63,7 +74,7 @@ export async function* followRun(
   }
 }
 
-function differs<K extends "run" | "stages">(shown: Record<K, string>, key: K, value: unknown): boolean {
+function differs<K extends "run" | "stages" | "rows">(shown: Record<K, string>, key: K, value: unknown): boolean {
   const text = JSON.stringify(value);
   if (shown[key] === text) return false;
   shown[key] = text;

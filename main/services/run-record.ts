@@ -58,6 +58,10 @@ export function recordRun({ store, changes, membership, now }: Deps, runId: numb
       } else if (event.type === "progress") {
         progress = event;
         flushSoon();
+      } else if (event.type === "validation") {
+        writeNow(() => store.runValidations.put(runId, event.point));
+      } else if (event.type === "memory") {
+        writeNow(() => store.runMemory.put(runId, event.estimate, event.measuredBytes));
       } else if (event.type === "rows") {
         writeNow(() => store.runRows.put(runId, event.rows));
       } else if (event.type === "checkpoint") {
@@ -68,6 +72,7 @@ export function recordRun({ store, changes, membership, now }: Deps, runId: numb
       } else if (event.type === "resumed") {
         writeNow(() => {
           store.runPoints.removeAfter(runId, event.step);
+          store.runValidations.removeAfter(runId, event.step);
           for (const later of store.checkpoints.list(runId)) if (later.step > event.step) store.checkpoints.remove(runId, later.step);
         });
         note({ kind: "resumed", step: event.step, text: `Training went on from the checkpoint of step ${event.step}.` });

@@ -8,7 +8,7 @@ import type { RunRow } from "../db/runs.ts";
 import type { Store } from "../db/store.ts";
 import type { JobResult, ProbeResult } from "../engine/jobs.ts";
 import type { ProbeStart } from "./params.ts";
-import type { ProbeSummary, ProgressEvent, RunConfig, RunDetail, RunNote, RowsReport, RunSummary, Stage, StageView } from "./shapes.ts";
+import type { ProbeSummary, ProgressEvent, RunConfig, RunDetail, RunMemory, RunNote, RowsReport, RunSummary, Stage, StageView } from "./shapes.ts";
 
 const stopped: ReadonlySet<string> = new Set(["failed", "cancelled", "interrupted"]);
 
@@ -45,6 +45,8 @@ export function runDetail(store: Store, row: RunRow): RunDetail {
     ...runSummary(row),
     config: row.config as RunConfig,
     rows: store.runRows.find(row.id) as RowsReport | null,
+    validations: store.runValidations.after(row.id, 0),
+    memory: store.runMemory.find(row.id) as RunMemory | null,
     stages: stageViews(store, row.id),
     checkpoints: store.checkpoints.list(row.id),
     notes: store.runNotes.after(row.id, 0).map(runNote),

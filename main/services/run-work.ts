@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
-import type { TrainJob, TrainResult, JobResult, ValidationSettings } from "../engine/jobs.ts";
+import type { TrainJob, TrainResult, JobResult } from "../engine/jobs.ts";
 import type { Deps } from "./deps.ts";
 import { JobCancelled, JobFailure, resultOrThrow, storedError } from "./job-failure.ts";
 import type { ProbeStart } from "./params.ts";
@@ -16,6 +16,7 @@ import type { RunConfig, Stage } from "./shapes.ts";
 import { contentHash, stageKey } from "./stage-keys.ts";
 import { copyInPlace, type Stages } from "./stages.ts";
 import { readTrainKey, writeTrainKey } from "./train-key.ts";
+import { validationOf } from "./validation-settings.ts";
 
 interface StageEnd {
   output: string;
@@ -157,6 +158,8 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
     if (earlier !== null) {
       store.runPoints.copy(earlier.id, id);
       store.runRows.copy(earlier.id, id);
+      store.runValidations.copy(earlier.id, id);
+      store.runMemory.copy(earlier.id, id);
     }
     record.note({ kind: "reused", text: `The same training was done before (${earlier === null ? from : `run ${earlier.id}`}): its adapter and curve were copied.` });
     const adapter = join(folder, "adapter");
@@ -221,13 +224,6 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
 function rowsKey({ mapping, split, overLong, chatTemplate }: RunConfig): { rows?: string } {
   const isAsEver = !mapping && !split && (overLong ?? "drop") === "drop" && !chatTemplate;
   return isAsEver ? {} : { rows: JSON.stringify({ mapping, split, overLong, chatTemplate }) };
-}
-
-/** The one way of the three that is given. */
-function validationOf({ validation }: Pick<RunConfig, "validation">): ValidationSettings | null {
-  if (!validation) return null; // also where the run was made before there was validation
-  const { data, rows, share, ...rest } = validation;
-  return { ...rest, from: data !== null ? { file: data } : rows !== null ? { rows } : { share: share! } };
 }
 
 const emitter = ({ record, signal }: Work) => ({ emit: record.emit, signal });

@@ -39,6 +39,11 @@ const rowsAt: Record<number, { sql: string; tables: string[] }> = {
       INSERT INTO chats VALUES (1, 9, '{}', '[]');`,
     tables: ["probes", "probe_answers", "chats"],
   },
+  4: {
+    sql: `INSERT INTO run_rows VALUES (1, '{}');
+      INSERT INTO run_spans VALUES (1, 1, 'train', 7, 8);`,
+    tables: ["run_rows", "run_spans"],
+  },
 };
 
 function readAll(sql: Database.Database, tables: string[]): unknown {

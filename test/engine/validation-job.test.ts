@@ -220,7 +220,7 @@ describe("memory", () => {
     // What the plan of the rows says, as the app has it.
     const job = run.job("unused", lora, changes);
     const { lengths, trained } = await planOf(job);
-    const { memory } = await runEstimate({ ...job, kind: "estimate", rank: 4, adapter: "zero", lengths, trained }, () => {}, new AbortController().signal);
+    const { memory } = await runEstimate({ ...job, kind: "estimate", rank: 4, method: "lora", lengths, trained }, () => {}, new AbortController().signal);
     expect(memory.totalBytes).toBe(estimate.totalBytes);
     expect(memory.microBatch).toEqual(estimate.microBatch);
   });

@@ -2,18 +2,19 @@
 // In: the sizes of the rows that would be kept, and the settings. Out: the plan that the training job would come to.
 
 import { openCheckpoint } from "../../../native-models/checkpoint/checkpoint.ts";
+import { methods } from "../../../native-models/starts/methods.ts";
 import { planMemory } from "../../../native-models/training/memory-plan.ts";
 import type { Emit } from "../events.ts";
 import type { EstimateJob, EstimateResult } from "../jobs.ts";
 import { availableBytes, runRowsOf } from "./memory.ts";
 
 export async function runEstimate(spec: EstimateJob, _emit: Emit, signal: AbortSignal): Promise<EstimateResult> {
-  const { rank, adapter, batch, accumulate, recomputed } = spec;
+  const { rank, method, batch, accumulate, recomputed } = spec;
   const length = Math.min(spec.length, spec.lengths.reduce((most, tokens) => Math.max(most, tokens), 0));
   const checkpoint = openCheckpoint(spec.model);
   signal.throwIfAborted();
   const { plan } = planMemory({
-    checkpoint, rank, kind: adapter, batch, accumulate, length, recomputed, validatesBy: null,
+    checkpoint, rank, kind: methods[method].kind, batch, accumulate, length, recomputed, validatesBy: null,
     optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 },
     rows: runRowsOf(spec, spec, null),
     availableBytes: availableBytes(spec.memoryBytes),

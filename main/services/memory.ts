@@ -1,0 +1,34 @@
+// How much memory a training would take, before it is started: its rows are counted (or known from the last preview), then
+// a process of the engine compiles the programs and works the plan out.
+
+import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
+import type { Deps } from "./deps.ts";
+import { resultOrThrow } from "./job-failure.ts";
+import type { MemorySettings } from "./params.ts";
+import { absolute } from "./paths.ts";
+import type { RowPreviews } from "./row-previews.ts";
+import type { Stages } from "./stages.ts";
+import { validationOf } from "./validation-settings.ts";
+
+export function memoryService({ engine }: Pick<Deps, "engine">, stages: Stages, rows: RowPreviews) {
+  return {
+    /** Null where the rows cannot be trained on yet: the preview of the rows says why. */
+    async estimate(settings: MemorySettings, callerSignal?: AbortSignal): Promise<MemoryPlan | null> {
+      const signal = callerSignal ?? new AbortController().signal;
+      const model = absolute(settings.model);
+      stages.describe(model);
+      const counted = await rows.counted({ ...settings, path: settings.data }, signal);
+      if (counted === null || counted.refusal !== null) return null;
+      const { method, rank, steps, epochs, batch, accumulate, length, recomputed, memoryBytes, seed } = settings;
+      const { lengths, trained } = counted;
+      const ended = await engine.run(
+        {
+          kind: "estimate", model, method, rank, lengths, trained, steps, epochs: steps === null ? (epochs ?? 1) : null, batch, accumulate, length,
+          validation: validationOf(settings), recomputed, memoryBytes, seed,
+        },
+        { emit: () => {}, signal },
+      );
+      return resultOrThrow(ended).memory;
+    },
+  };
+}
