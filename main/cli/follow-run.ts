@@ -2,6 +2,7 @@
 
 import type { RunDetail, RunEvent } from "../rpc/contract.ts";
 import type { Context } from "./context.ts";
+import { rowsText } from "./tables.ts";
 
 const stageNames: Record<string, string> = {
   calibrate: "Calibration",
@@ -27,6 +28,7 @@ export async function followRun(context: Context, id: number): Promise<RunDetail
       if (event.type === "ended") return event.run;
       if (event.type === "points") loss = `loss ${event.points[event.points.length - 1]!.lossNats.toFixed(3)}`;
       else if (event.type === "note") context.note(event.note.text);
+      else if (event.type === "rows") context.note(rowsText(event.rows));
       else if (event.type === "stages") showStages(context, event, shown);
       else if (event.type === "run") {
         if (event.run.status === "queued" && !isWaiting) context.note(`Run ${id} waits until the run before it has ended.`);

@@ -8,6 +8,7 @@ import { NewRunState } from "./new-run.svelte.ts";
 import { Notices } from "./notices.svelte.ts";
 import { Route } from "./route.svelte.ts";
 import { RunsState } from "./runs.svelte.ts";
+import { SampleState } from "./sample.svelte.ts";
 import { SystemState } from "./system.svelte.ts";
 import { ThemeState } from "./theme.svelte.ts";
 import { chooseTransport } from "./transport.ts";
@@ -22,6 +23,7 @@ export interface App {
   runs: RunsState;
   newRun: NewRunState;
   compare: CompareState;
+  sample: SampleState;
 }
 
 export const [useApp, provideApp] = createContext<App>();
@@ -39,6 +41,7 @@ export function makeApp(): App {
     models: new ModelsState(connection),
     runs: new RunsState(connection, notices),
     newRun: new NewRunState(connection, system),
-    compare: new CompareState(connection),
+    compare: new CompareState(connection, notices),
+    sample: new SampleState(connection),
   };
 }

@@ -1,10 +1,11 @@
 // One prompt answered by the base and the tuned model side by side, streamed in one batch.
 
 import { errorParts } from "../../main/rpc/client.ts";
-import type { AskEvent, ErrorParts, ProgressEvent, RunSummary } from "../../main/rpc/contract.ts";
+import type { AskEvent, ChatView, ErrorParts, ProgressEvent, RunSummary } from "../../main/rpc/contract.ts";
 import { askParams, type AskStartInput } from "../../main/rpc/contract.ts";
 import { issuesByField } from "../draw/form.ts";
 import type { Connection, Problem } from "./connection.svelte.ts";
+import type { Notices } from "./notices.svelte.ts";
 
 export interface Answer {
   label: string;
@@ -12,6 +13,8 @@ export interface Answer {
   tokens: number;
   stopped: "eos" | "length" | "hand" | null;
 }
+
+const savedAtOnce = 100;
 
 export const samplingDefaults = askParams.shape.sampling.parse({});
 
@@ -27,7 +30,12 @@ export class CompareState {
   tokensPerSecond = $state<number | null>(null);
   warnings = $state.raw<readonly ErrorParts[]>([]);
   problem = $state.raw<Problem | null>(null);
+  /** Earlier questions with both answers, newest first. */
+  saved = $state.raw<readonly ChatView[]>([]);
+  /** The saved question in view; null for one that was just asked. */
+  openId = $state<number | null>(null);
   #connection: Connection;
+  #notices: Notices;
   #controller: AbortController | null = null;
   #firstTokenMs = 0;
   isBusy = $derived(this.status !== "idle");
@@ -36,8 +44,44 @@ export class CompareState {
     return checked.success ? {} : issuesByField(checked.error.issues);
   });
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, notices: Notices) {
     this.#connection = connection;
+    this.#notices = notices;
+  }
+
+  /** Inside an $effect: the saved questions, asked for anew with each connection. */
+  async loadSaved(): Promise<void> {
+    const { client } = this.#connection;
+    if (client === null) return;
+    const chats = await client.ask.saved({ limit: savedAtOnce });
+    this.saved = chats.filter(({ answers }) => answers.length === 2); // one column is no comparison
+  }
+
+  /** Shows a saved question with its answers. */
+  open(chat: ChatView): void {
+    if (this.isBusy) return;
+    const prompt = chat.ask.messages.findLast(({ role }) => role === "user")?.content ?? "";
+    Object.assign(this, { openId: chat.id, prompt, asked: prompt, answers: chat.answers, tokensPerSecond: null, warnings: [], problem: null });
+    Object.assign(this.sampling, chat.ask.sampling);
+  }
+
+  /** Gone at once, and for good once nobody took it back. */
+  forget(chat: ChatView): void {
+    const before = this.saved;
+    this.saved = before.filter(({ id }) => id !== chat.id);
+    if (this.openId === chat.id) this.openId = null;
+    const takeBack = (): void => {
+      this.saved = [...this.saved, chat].toSorted((a, b) => b.id - a.id);
+    };
+    this.#notices.say("The saved answers will be deleted.", {
+      action: { label: "Undo", run: takeBack },
+      onGone: () => {
+        void this.#connection.calls.ask.forget({ id: chat.id }).catch((error: unknown) => {
+          takeBack();
+          this.#notices.fail("The saved answers were not deleted.", error);
+        });
+      },
+    });
   }
 
   /** Asks both; settles when they have answered, were stopped or failed. */
@@ -48,7 +92,7 @@ export class CompareState {
       { label: "Tuned", adapter: run.adapter },
     ];
     this.answers = columns.map(({ label }) => ({ label, text: "", tokens: 0, stopped: null }));
-    Object.assign(this, { asked: prompt, status: "waiting", progress: null, tokensPerSecond: null, warnings: [], problem: null });
+    Object.assign(this, { openId: null, asked: prompt, status: "waiting", progress: null, tokensPerSecond: null, warnings: [], problem: null });
     const controller = new AbortController();
     this.#controller = controller;
     const input: AskStartInput = { model: run.modelPath, columns, messages: [{ role: "user", content: prompt }], sampling: { ...this.sampling } };
@@ -80,6 +124,8 @@ export class CompareState {
     } else {
       this.tokensPerSecond = event.result.tokensPerSecond;
       this.answers = event.result.answers;
+      this.openId = event.chatId;
+      this.loadSaved().catch(() => {}); // the answers are in view; the list comes with the next look
     }
   }
 

@@ -1,11 +1,14 @@
-// The form of a new run: a draft, what is wrong with it, and previews of the files it names. The draft stays while the
-// window is open; the first one begins with the settings of the last run, or with the shipped samples.
+// The form of a new run: a draft, what is wrong with it, and previews of the files it names. The draft is kept in this
+// browser, also when the page is loaded again; the first one begins with the settings of the last run, or with the
+// shipped samples.
 
 import { errorParts } from "../../main/rpc/client.ts";
-import { defaults, runParams, type QuestionsPreview, type RowsPreview, type RunStartInput } from "../../main/rpc/contract.ts";
+import { defaults, runParams, type ColumnMapping, type QuestionsPreview, type RunStartInput, type Split } from "../../main/rpc/contract.ts";
 import { issuesByField, planSteps } from "../draw/form.ts";
 import type { Connection, Problem } from "./connection.svelte.ts";
+import { forgetDraft, keepDraft, keptDraft } from "./kept-draft.ts";
 import { Preview } from "./preview.svelte.ts";
+import { RowsLook } from "./rows-look.svelte.ts";
 import type { SystemState } from "./system.svelte.ts";
 
 const previewedRows = 8;
@@ -18,38 +21,45 @@ interface ProbeDraft {
   limit: number | null;
 }
 
+const emptyDraft = () => ({
+  name: "",
+  model: "",
+  questions: "",
+  samples: defaults.samples as number,
+  calibrationLength: defaults.calibrationLength as number,
+  method: defaults.method as RunStartInput["method"],
+  rank: defaults.rank as number,
+  data: "",
+  mapping: null as ColumnMapping | null,
+  split: null as Split | null,
+  template: "auto" as RunStartInput["template"],
+  duration: "epochs" as "epochs" | "steps",
+  epochs: defaults.epochs as number,
+  steps: 100,
+  batch: defaults.batch as number,
+  accumulate: defaults.accumulate as number,
+  length: defaults.length as number,
+  overLong: defaults.overLong as NonNullable<RunStartInput["overLong"]>,
+  learningRate: defaults.learningRate as number,
+  warmupRatio: defaults.warmupRatio as number,
+  clipNorm: defaults.clipNorm as number | null,
+  weightDecay: defaults.weightDecay as number,
+  checkpointEverySteps: defaults.checkpointEverySteps as number,
+  seed: defaults.seed as number,
+  probe: { isOn: true, questions: "", shots: defaults.shots as number, limit: 100 as number | null } as ProbeDraft,
+  taskProbe: { isOn: true, questions: "", shots: 0, limit: 40 as number | null } as ProbeDraft,
+});
+
 export class NewRunState {
-  draft = $state({
-    name: "",
-    model: "",
-    questions: "",
-    samples: defaults.samples as number,
-    calibrationLength: defaults.calibrationLength as number,
-    method: defaults.method as RunStartInput["method"],
-    rank: defaults.rank as number,
-    data: "",
-    template: "auto" as RunStartInput["template"],
-    duration: "epochs" as "epochs" | "steps",
-    epochs: defaults.epochs as number,
-    steps: 100,
-    batch: defaults.batch as number,
-    accumulate: defaults.accumulate as number,
-    length: defaults.length as number,
-    learningRate: defaults.learningRate as number,
-    warmupRatio: defaults.warmupRatio as number,
-    clipNorm: defaults.clipNorm as number | null,
-    weightDecay: defaults.weightDecay as number,
-    checkpointEverySteps: defaults.checkpointEverySteps as number,
-    seed: defaults.seed as number,
-    probe: { isOn: true, questions: "", shots: defaults.shots as number, limit: 100 as number | null } as ProbeDraft,
-    taskProbe: { isOn: true, questions: "", shots: 0, limit: 40 as number | null } as ProbeDraft,
-  });
+  draft = $state(emptyDraft());
   questionsPreview = new Preview<QuestionsPreview>();
-  rowsPreview = new Preview<RowsPreview>();
+  rows = new RowsLook();
   isStarting = $state(false);
   /** Why the last start failed; gone with the next change or try. */
   problem = $state.raw<Problem | null>(null);
-  #isFilled = false;
+  /** Counts how often the rows were to be counted again. */
+  #counts = $state(0);
+  #isFilled = $state(false);
   #connection: Connection;
   #system: SystemState;
 
@@ -72,7 +82,7 @@ export class NewRunState {
     return checked.success ? {} : issuesByField(checked.error.issues);
   });
   plan = $derived.by(() => {
-    const counts = this.rowsPreview.value?.counts;
+    const counts = this.rows.account?.counts;
     return counts === undefined ? null : planSteps({ ...this.draft, ...this.#duration(), keptRows: counts.kept });
   });
 
@@ -87,8 +97,11 @@ export class NewRunState {
     if (this.#isFilled || info === null || settings === null) return;
     this.#isFilled = true;
     const { draft } = this;
+    const kept = keptDraft(emptyDraft());
     const last = settings.lastRun;
-    if (last !== null) {
+    if (kept !== null) {
+      Object.assign(draft, kept);
+    } else if (last !== null) {
       const { name: _, steps, epochs, probe, taskProbe, continueStopped: __, ...rest } = last;
       // A run keeps the template it came to; the form goes on choosing by the model.
       const template = last.template === "alpaca" ? "alpaca" : "auto";
@@ -96,6 +109,11 @@ export class NewRunState {
       draft.probe = { ...draft.probe, ...probe, isOn: probe !== null };
       draft.taskProbe = { ...draft.taskProbe, ...taskProbe, isOn: taskProbe !== null };
     }
+    this.#fillSamples();
+  }
+
+  #fillSamples(): void {
+    const { draft } = this;
     draft.questions ||= this.#system.sample("calibration") ?? "";
     draft.data ||= this.#system.sample(".train.") ?? "";
     draft.probe.questions ||= this.#system.sample("probe") ?? "";
@@ -119,11 +137,44 @@ export class NewRunState {
   }
 
   /** Inside an $effect. */
-  previewRows(): () => void {
-    const { data: path, model, template, length } = this.draft;
+  lookAtRows(): () => void {
+    const { data: path, model, template, length, overLong, split } = this.draft;
+    const mapping = $state.snapshot(this.draft.mapping);
     const { client } = this.#connection;
-    if (path === "" || model === "" || client === null || !(length >= 8)) return this.rowsPreview.clear(), () => {};
-    return this.rowsPreview.load((signal) => client.data.previewRows({ path, model, template, length, limit: previewedRows }, { signal }));
+    void this.#counts;
+    if (path === "" || model === "" || client === null || !(length >= 8)) return this.rows.clear(), () => {};
+    return this.rows.load((signal) => client.data.previewRows({ path, model, mapping, split, template, length, overLong, limit: previewedRows }, { signal }));
+  }
+
+  /** Another file has columns of its own. */
+  chooseData(path: string): void {
+    if (path !== this.draft.data) Object.assign(this.draft, { data: path, mapping: null, split: null });
+  }
+
+  /** Null: as they are detected. */
+  chooseMapping(mapping: ColumnMapping | null): void {
+    this.draft.mapping = mapping;
+  }
+
+  chooseSplit(name: string): void {
+    Object.assign(this.draft, { split: name, mapping: null });
+  }
+
+  countAgain(): void {
+    this.#counts += 1;
+  }
+
+  /** Inside an $effect: keeps the draft in this browser. */
+  keep(): void {
+    const draft = $state.snapshot(this.draft);
+    if (this.#isFilled) keepDraft(draft);
+  }
+
+  /** Back to the defaults and the samples. */
+  reset(): void {
+    forgetDraft();
+    Object.assign(this.draft, emptyDraft());
+    this.#fillSamples();
   }
 
   /** Starts the run and gives its id; null where it could not start, and `problem` says why. */

@@ -1,6 +1,6 @@
 // One run, live: its stages, every training point, what it had to say, and its results.
 
-import type { CheckpointView, RunDetail, RunEvent, RunNote, RunSummary, StageView, TrainPoint } from "../../main/rpc/contract.ts";
+import type { CheckpointView, RowsReport, RunDetail, RunEvent, RunNote, RunSummary, StageView, TrainPoint } from "../../main/rpc/contract.ts";
 import { joinPoints } from "../draw/series.ts";
 import type { Connection, Problem } from "./connection.svelte.ts";
 
@@ -10,6 +10,8 @@ export class RunState {
   readonly id: number;
   run = $state.raw<RunSummary | null>(null);
   stages = $state.raw<readonly StageView[]>([]);
+  /** What became of the training rows; null until they are counted. */
+  rows = $state.raw<RowsReport | null>(null);
   points = $state.raw<readonly TrainPoint[]>([]);
   notes = $state.raw<readonly RunNote[]>([]);
   checkpoints = $state.raw<readonly CheckpointView[]>([]);
@@ -45,6 +47,9 @@ export class RunState {
       stages: ({ stages }) => {
         this.stages = stages;
         void this.#loadDetail();
+      },
+      rows: ({ rows }) => {
+        this.rows = rows;
       },
       points: ({ points }) => {
         known = joinPoints(known, points);

@@ -104,7 +104,7 @@ test("both answers grow token by token and end as the engine says", async () => 
   ];
   const asked: unknown[] = [];
   const { connection } = connect({ ask: { start: async (input: unknown) => (asked.push(input), answering(events)) } });
-  const compare = new CompareState(connection);
+  const compare = new CompareState(connection, new Notices());
   compare.prompt = " What? ";
   await compare.ask(run);
   expect(asked).toMatchObject([{ model: "/m", messages: [{ role: "user", content: "What?" }], columns: [{ adapter: null }, { adapter: "/r/adapter" }] }]);
@@ -115,7 +115,7 @@ test("both answers grow token by token and end as the engine says", async () => 
 test("stopping keeps what was said so far and says that it was stopped", async () => {
   const events: AskEvent[] = [{ type: "token", column: 0, text: "one" }, { type: "token", column: 0, text: " more" }];
   const { connection } = connect({ ask: { start: async (_: unknown, { signal }: { signal: AbortSignal }) => answering(events, signal) } });
-  const compare = new CompareState(connection);
+  const compare = new CompareState(connection, new Notices());
   const asking = compare.ask(run, "What?");
   for (let i = 0; i < 20 && compare.answers[0]?.text !== "one"; i++) await Promise.resolve();
   compare.stop();

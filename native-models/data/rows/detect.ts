@@ -25,7 +25,7 @@ const known: readonly KnownFormat[] = [
   { name: "text", needs: ["text"], mapping: { kind: "text", text: "text" } },
 ];
 
-const promptNames = ["instruction", "prompt", "question", "query", "input", "user", "source", "problem"];
+const promptNames = ["instruction", "prompt", "question", "query", "input", "user", "problem", "source"];
 const completionNames = ["output", "completion", "answer", "response", "reply", "assistant", "target", "solution", "chosen"];
 
 export function detectFormat(first: readonly DataRecord[], columns: readonly string[], path: string): RowFormat {
