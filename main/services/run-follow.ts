@@ -16,6 +16,7 @@ export async function* followRun(
 ): AsyncGenerator<RunEvent> {
   mustFind(id);
   let step = afterStep;
+  let validatedStep = afterStep;
   let noteId = 0;
   let isFirst = true;
   const checkpoints = new Set<number>();
@@ -30,6 +31,7 @@ export async function* followRun(
     if (differs(shown, "run", run)) yield { type: "run", run };
     if (isFirst && row.lastStep < step) {
       step = row.lastStep; // the caller saw points that were taken back since
+      validatedStep = step;
       yield { type: "rewound", toStep: step };
     }
     const stages = stageViews(store, id);
@@ -42,6 +44,7 @@ export async function* followRun(
       noteId = note.id;
       if (!isFirst && note.kind === "resumed" && note.step !== null && note.step < step) {
         step = note.step;
+        validatedStep = Math.min(validatedStep, step);
         for (const later of checkpoints) if (later > step) checkpoints.delete(later);
         yield { type: "rewound", toStep: step };
       }
@@ -52,6 +55,11 @@ export async function* followRun(
       if (points.length === 0) break;
       step = points[points.length - 1]!.step;
       yield { type: "points", points };
+    }
+    const validations = store.runValidations.after(id, validatedStep);
+    if (validations.length > 0) {
+      validatedStep = validations[validations.length - 1]!.step;
+      yield { type: "validations", validations };
     }
     for (const checkpoint of store.checkpoints.list(id)) {
       if (checkpoints.has(checkpoint.step)) continue;

@@ -6,10 +6,11 @@ import type { TensorDtype } from "../../native-models/checkpoint/types.ts";
 import type { LengthHistogram } from "../../native-models/data/histogram.ts";
 import type { RowsAccount } from "../../native-models/data/row-tally.ts";
 import type { JobResult, ProbeScore, AskResult, CalibrateResult, InitResult, RowsHead, RowsReport } from "../engine/jobs.ts";
-import type { ProgressEvent, TrainPoint } from "../engine/events.ts";
+import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
+import type { ProgressEvent, TrainPoint, ValidationPoint } from "../engine/events.ts";
 import type { RunSettings, TrainSettings, ProbeStart, AskStart } from "./params.ts";
 
-export type { ErrorParts, TrainPoint, ProgressEvent, ProbeScore };
+export type { ErrorParts, TrainPoint, ValidationPoint, ProgressEvent, ProbeScore, MemoryPlan };
 export type { ColumnMapping, Split } from "./params.ts";
 export type { RowsHead, RowsReport } from "../engine/jobs.ts";
 export type { DropReason, RowCounts, RowsAccount } from "../../native-models/data/row-tally.ts";
@@ -156,11 +157,20 @@ export interface CheckpointView {
   writtenMs: number;
 }
 
+/** What training was estimated to take before it began, and the most its process was seen to take, null until it ended. */
+export interface RunMemory {
+  estimate: MemoryPlan;
+  measuredBytes: number | null;
+}
+
 export interface RunDetail extends RunSummary {
   config: RunConfig;
   /** What became of the training rows; null until they were counted. */
   rows: RowsReport | null;
   stages: StageView[];
+  /** Losses on the validation rows, in order; empty without validation. */
+  validations: ValidationPoint[];
+  memory: RunMemory | null;
   checkpoints: CheckpointView[];
   notes: RunNote[];
   probes: ProbeSummary[];
@@ -175,7 +185,8 @@ export type RunEvent =
   /** What became of the training rows, once they are counted. */
   | { type: "rows"; rows: RowsReport }
   | { type: "points"; points: TrainPoint[] }
-  /** Training went back to a checkpoint: points after `toStep` no longer hold and will come again. */
+  | { type: "validations"; validations: ValidationPoint[] }
+  /** Training went back to a checkpoint: points and validations after `toStep` no longer hold and will come again. */
   | { type: "rewound"; toStep: number }
   | { type: "checkpoint"; checkpoint: CheckpointView }
   | { type: "note"; note: RunNote }
