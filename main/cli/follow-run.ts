@@ -27,6 +27,7 @@ export async function followRun(context: Context, id: number): Promise<RunDetail
     for await (const event of await client.runs.follow({ id })) {
       if (event.type === "ended") return event.run;
       if (event.type === "points") loss = `loss ${event.points[event.points.length - 1]!.lossNats.toFixed(3)}`;
+      else if (event.type === "validations") for (const { step, lossNats, isBest } of event.validations) context.note(`Validation after step ${step}: loss ${lossNats.toFixed(3)}${isBest ? ", the lowest so far" : ""}`);
       else if (event.type === "note") context.note(event.note.text);
       else if (event.type === "rows") context.note(rowsText(event.rows));
       else if (event.type === "stages") showStages(context, event, shown);

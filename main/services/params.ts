@@ -14,7 +14,10 @@ export const templates = ["auto", "chat", "alpaca"] as const;
 export const overLongChoices = ["drop", "cut-prompt", "refuse"] as const;
 export const splits = ["train", "validation", "test"] as const;
 
+export const keepsChoices = ["best", "last"] as const;
+
 const recomputed: typeof recomputedLevels = ["none", "cheap", "scores", "layer"];
+export const recomputedChoices = ["auto", ...recomputed] as const;
 
 export const defaults = {
   samples: 128,
@@ -72,7 +75,7 @@ const validation = z
     /** Smallest fall of the loss that is an improvement. */
     leastImprovementNats: z.number().min(0).max(100).default(defaults.leastImprovementNats),
     /** Which state the adapter is made from: the lowest validation loss, or the last step. */
-    keeps: z.enum(["best", "last"]).default(defaults.keeps),
+    keeps: z.enum(keepsChoices).default(defaults.keeps),
   })
   .refine(({ data, rows, share }) => [data, rows, share].filter((from) => from !== null).length === 1, "needs exactly one of data, rows and share")
   .nullable()
@@ -125,7 +128,7 @@ const training = {
   checkpointEverySteps: count(1_000_000).default(defaults.checkpointEverySteps),
   validation,
   /** What is computed again to save memory; auto: as little as fits. */
-  recomputed: z.enum(["auto", ...recomputed]).default(defaults.recomputed),
+  recomputed: z.enum(recomputedChoices).default(defaults.recomputed),
   /** Memory that training may take; null: what the machine has free. */
   memoryBytes: z.int().positive().nullable().default(null),
 };

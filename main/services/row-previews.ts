@@ -56,6 +56,6 @@ export function rowPreviews({ readers, engine }: Pick<Deps, "readers" | "engine"
 
     /** Sizes of the kept rows, from the last count where it was of these settings; null where the rows cannot be read so. */
     counted: (params: Omit<PreviewRows, "offset" | "limit">, signal: AbortSignal): Promise<Counted | null> =>
-      look(settingsOf(params), { offset: 0, limit: 0 }, () => {}, signal),
+      look(settingsOf(params), { offset: 0, limit: 1 }, () => {}, signal),
   };
 }

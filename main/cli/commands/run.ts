@@ -7,6 +7,7 @@ import type { Context } from "../context.ts";
 import { endRun, followRun } from "../follow-run.ts";
 import { command, whole } from "../options.ts";
 import { probeText } from "../tables.ts";
+import { memoryLine, validationText } from "../training-text.ts";
 import { addTrainingOptions, trainingSettings, type TrainingOptions } from "../training-options.ts";
 
 interface Options extends TrainingOptions {
@@ -56,5 +57,5 @@ export function make(context: Context): Command {
 
 function runText(run: RunDetail): string {
   const probes = run.probes.map((probe) => `${probe.style === "knowledge" ? "World knowledge" : "Task"}:\n${probeText(probe)}`);
-  return [`Run ${run.id} is done: ${run.lastStep} steps, loss ${run.lastLossNats?.toFixed(3) ?? "unknown"} nats a token.`, `Adapter: ${run.adapter}`, ...probes].join("\n");
+  return [`Run ${run.id} is done: ${run.lastStep} steps, loss ${run.lastLossNats?.toFixed(3) ?? "unknown"} nats a token.`, ...validationText(run), ...memoryLine(run), `Adapter: ${run.adapter}`, ...probes].join("\n");
 }

@@ -5,6 +5,7 @@ import type { RunDetail } from "../../rpc/contract.ts";
 import type { Context } from "../context.ts";
 import { command, group, whole } from "../options.ts";
 import { duration } from "../progress.ts";
+import { memoryLine, validationText } from "../training-text.ts";
 import { bytes, probeText, rowsText, runHead, runLine, table } from "../tables.ts";
 
 /** Time in which a run that was asked to stop should have stopped. */
@@ -59,6 +60,8 @@ function runText(run: RunDetail): string {
     `Folder: ${run.folder} (${bytes(run.diskBytes)})`,
     ...(run.adapter === null ? [] : [`Adapter: ${run.adapter}`]),
     `Step ${run.lastStep}${run.lastLossNats === null ? "" : `, loss ${run.lastLossNats.toFixed(3)} nats a token`}`,
+    ...validationText(run),
+    ...memoryLine(run),
     ...(run.rows === null ? [] : [rowsText(run.rows)]),
     table(["stage", "status", "time"], stages),
     ...run.probes.filter((probe) => probe.status === "done").map((probe) => `${probe.style === "knowledge" ? "World knowledge" : "Task"}:\n${probeText(probe)}`),
