@@ -170,10 +170,10 @@ export class NewRunState {
     if (this.#isFilled) keepDraft(draft);
   }
 
-  /** Back to the defaults and the samples. */
+  /** Back to the defaults and the samples, with the same model. */
   reset(): void {
     forgetDraft();
-    Object.assign(this.draft, emptyDraft());
+    Object.assign(this.draft, emptyDraft(), { model: this.draft.model });
     this.#fillSamples();
   }
 

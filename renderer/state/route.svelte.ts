@@ -43,4 +43,10 @@ export class Route {
   go(path: string): void {
     window.location.hash = path;
   }
+
+  /** The same page under another address, without a step back to the old one. */
+  replace(path: string): void {
+    window.history.replaceState(null, "", path);
+    this.place = parseHash(path);
+  }
 }

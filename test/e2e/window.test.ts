@@ -1,9 +1,9 @@
 // The whole way through the window, as a user goes it: an empty store, a folder with a model, a small run with its live
 // curve, and both models' answers side by side. A tiny random model stands in; the work is real.
 
-import { mkdirSync, mkdtempSync, rmSync, truncateSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from "vitest";
 import { writeTinyModel } from "../support/tiny-model.ts";
@@ -13,12 +13,17 @@ import { browserMissing, browserTest, openWindow, type WindowUnderTest } from ".
 let window: WindowUnderTest;
 let page: Page;
 let folder: string;
+/** Rows with columns that nobody knows, one of them long. */
+let oddRows: string;
 
 beforeAll(async () => {
   if (browserMissing !== null) return;
   folder = mkdtempSync(join(tmpdir(), "nullspace-models-"));
   writeTinyModel(join(folder, "tiny-llama"));
   mkdirSync(join(folder, "more"));
+  oddRows = join(folder, "odd.jsonl");
+  const odd = Array.from({ length: 31 }, (_, i) => ({ frage: `what is ${i} ${i === 30 ? "and then ".repeat(200) : ""}`, antwort: `the answer ${i}` }));
+  writeFileSync(oddRows, odd.map((row) => JSON.stringify(row)).join("\n"));
   window = await openWindow();
   page = window.page;
   page.setDefaultTimeout(20_000);
@@ -32,6 +37,15 @@ afterAll(async () => {
 
 const heading = (name: string) => page.getByRole("heading", { name, exact: true });
 const goTo = (name: string) => page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).click();
+
+/** Chooses a data file through our own dialog. */
+async function chooseFile(title: string, path: string): Promise<void> {
+  await page.locator(".field").filter({ has: page.getByText(title, { exact: true }) }).getByRole("button", { name: "Choose …" }).click();
+  const dialog = page.getByRole("dialog", { name: title });
+  await dialog.getByRole("textbox", { name: "Folder" }).fill(dirname(path));
+  await dialog.getByRole("button", { name: "Go" }).click();
+  await dialog.getByRole("button", { name: basename(path) }).click();
+}
 
 /** Fills a number field by its label, which may go on with a unit. */
 async function fill(label: string, value: number): Promise<void> {
@@ -48,6 +62,7 @@ describe("the window", () => {
 
   browserTest("begins empty, and every page says what to do next", async () => {
     await heading("Where are your models?").waitFor();
+    await page.getByRole("button", { name: "Get the sample model (about 270 MB) and run the demo" }).waitFor();
     for (const [link, title] of [["New run", "A run needs a model"], ["Runs", "No runs yet"], ["Compare", "Nothing to compare yet"]] as const) {
       await goTo(link);
       await heading(title).waitFor();
@@ -75,6 +90,34 @@ describe("the window", () => {
     await window.screenshot("models");
   });
 
+  browserTest("asks what unknown columns mean, says what is cut, and keeps the form across a reload", async () => {
+    await page.getByRole("link", { name: "New run with tiny-llama" }).click();
+    await page.getByLabel("Training rows", { exact: true }).or(page.getByText("word-problems.train.jsonl")).first().waitFor();
+    await chooseFile("Training rows", oddRows);
+    await page.getByText("What do the columns mean?").waitFor();
+    expect(await page.getByRole("button", { name: "Start the run" }).isDisabled()).toBe(true);
+    expect(await page.getByText("Say what the columns of the training rows mean.").count()).toBe(1);
+    await page.getByLabel("Prompt", { exact: true }).selectOption("frage");
+    await page.getByLabel("Answer", { exact: true }).selectOption("antwort");
+    expect(await seriousFindings(page)).toEqual([]);
+    await window.screenshot("columns");
+    await page.getByRole("button", { name: "Use these columns" }).click();
+    await page.getByText("prompt: frage · answer: antwort").waitFor();
+    await page.getByText("of 31 rows kept").waitFor();
+    await page.getByText("1 × longer than 512 tokens").waitFor();
+    await page.getByRole("button", { name: "Cut the prompt" }).click();
+    await page.getByText("1 × kept, but its prompt was cut to fit 512 tokens").waitFor();
+    await page.getByRole("textbox", { name: "Name" }).fill("kept name");
+    await page.reload();
+    await page.getByText("prompt: frage · answer: antwort").waitFor();
+    expect(await page.getByRole("textbox", { name: "Name" }).inputValue()).toBe("kept name");
+    expect(await page.getByRole("button", { name: "Cut the prompt" }).getAttribute("aria-pressed")).toBe("true");
+    expect(await page.getByRole("button", { name: "Start the run" }).isDisabled()).toBe(false);
+    await page.getByRole("button", { name: "Start from the defaults" }).click();
+    await page.getByText("of 720 rows kept").waitFor();
+    await goTo("Models");
+  });
+
   browserTest("previews real rows and questions, and starts a run", async () => {
     await page.getByRole("link", { name: "New run with tiny-llama" }).click();
     await page.getByText("720", { exact: false }).first().waitFor();
@@ -84,6 +127,7 @@ describe("the window", () => {
     expect(trained.at(-1)).toBe("<|im_end|>"); // the end is learnt
 
     for (const summary of await page.locator("summary").all()) await summary.click();
+    expect(await page.getByLabel("Template, written out").innerText()).toBe("<|im_start|>user\n{instruction}<|im_end|>\n<|im_start|>assistant\n{response}<|im_end|>\n");
     await fill("Samples", 8);
     await fill("Length of a sample", 64);
     await fill("Ask at most", 12);
@@ -106,6 +150,7 @@ describe("the window", () => {
     await page.getByRole("button", { name: "Delete" }).waitFor({ timeout: 50_000 }); // a busy machine trains slowly
     await page.getByRole("img", { name: "Loss over 14 steps" }).waitFor();
     expect(await page.getByRole("region", { name: "Knowledge kept" }).innerText()).toContain("12 questions");
+    expect(await page.getByRole("region", { name: "Training rows" }).innerText()).toMatch(/720\s*of 720 rows kept[\s\S]*alpaca/);
     expect(await page.getByRole("region", { name: "Files" }).innerText()).toContain(join("runs", "1", "adapter"));
     expect(await page.getByRole("list", { name: "Knowledge: the answers" }).getByRole("listitem").count()).toBeGreaterThan(2);
     expect(await seriousFindings(page)).toEqual([]);
@@ -128,6 +173,20 @@ describe("the window", () => {
     }
     expect(await seriousFindings(page)).toEqual([]);
     await window.screenshot("compare");
+  });
+
+  browserTest("keeps the answers: shown again after a reload, deleted unless taken back", async () => {
+    await page.reload();
+    const saved = page.getByRole("region", { name: "Asked before" });
+    await saved.getByRole("button", { name: /^Emma has 10 books/ }).click();
+    for (const name of ["Base", "Tuned"]) await page.getByRole("article").filter({ has: heading(name) }).getByText(/\d+ tokens?/).waitFor();
+    expect(await page.getByRole("textbox", { name: "Prompt" }).inputValue()).toContain("Emma has 10 books");
+    expect(await seriousFindings(page)).toEqual([]);
+    await window.screenshot("compare-saved");
+    await saved.getByRole("button", { name: /^Delete the answers/ }).click();
+    await saved.waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Undo" }).click();
+    await saved.waitFor();
   });
 
   browserTest("reads well in the dark", async () => {
