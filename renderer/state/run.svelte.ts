@@ -1,6 +1,6 @@
 // One run, live: its stages, every training point, what it had to say, and its results.
 
-import type { CheckpointView, RowsReport, RunDetail, RunEvent, RunNote, RunSummary, StageView, TrainPoint } from "../../main/rpc/contract.ts";
+import type { CheckpointView, RowsReport, RunDetail, RunEvent, RunNote, RunSummary, StageView, TrainPoint, ValidationPoint } from "../../main/rpc/contract.ts";
 import { joinPoints } from "../draw/series.ts";
 import type { Connection, Problem } from "./connection.svelte.ts";
 
@@ -13,6 +13,8 @@ export class RunState {
   /** What became of the training rows; null until they are counted. */
   rows = $state.raw<RowsReport | null>(null);
   points = $state.raw<readonly TrainPoint[]>([]);
+  /** Losses on the validation rows, in order. */
+  validations = $state.raw<readonly ValidationPoint[]>([]);
   notes = $state.raw<readonly RunNote[]>([]);
   checkpoints = $state.raw<readonly CheckpointView[]>([]);
   /** Settings, probes and disk use: read again whenever a stage begins or ends. */
@@ -31,6 +33,7 @@ export class RunState {
   follow(): () => void {
     void this.#opened;
     let notes: RunNote[] = [];
+    this.validations = [];
     // Points are shown a few times a second, however fast they come: a long run's replay is drawn once, not by the batch.
     let known: readonly TrainPoint[] = [];
     let timer: ReturnType<typeof setTimeout> | null = null;
@@ -55,7 +58,12 @@ export class RunState {
         known = joinPoints(known, points);
         timer ??= setTimeout(showPoints, pointsPauseMs);
       },
+      validations: ({ validations }) => {
+        const first = validations[0]?.step ?? Infinity;
+        this.validations = [...this.validations.filter(({ step }) => step < first), ...validations];
+      },
       rewound: ({ toStep }) => {
+        this.validations = this.validations.filter(({ step }) => step <= toStep);
         known = known.filter(({ step }) => step <= toStep);
         showPoints();
         this.checkpoints = this.checkpoints.filter(({ step }) => step <= toStep);
