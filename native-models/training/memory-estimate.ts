@@ -2,7 +2,8 @@
 // In: the compiled programs and the heaviest micro-batches of the run (heaviest.ts). Out: bytes by term.
 //
 // weights      float32 in the runtime, whatever the file holds: 4 · Σ out·in, and the rotary tables.
-// adapters     4·P for what trains and 4·F for what stays (A0 and B0, or A and B0): Σ over modules of R·(in + out).
+// adapters     4·P for what trains and 4·F for what stays (A0 and B0, or A and B0), Σ over modules of R·(in + out); at the
+//              end the start is read once more and the adapter put together from both, while the runtime still holds on.
 // optimizer    two moments and the gradient of the step, 4·P each; the gradient of a micro-batch, 4·P, where several are
 //              summed; the three new vectors of an update, and what its program holds between its nodes.
 // activations  what the gradient program holds at its fullest node, by graph/liveness.ts on the very graph that runs. What
@@ -51,7 +52,7 @@ export interface EstimateInputs {
 /** Measured (docs/memory.md): Node, the runtime's library, a tokenizer and the compiler's own objects. */
 const processBytes = 190e6;
 /** Measured: what kernels, threads and Node's heap hold on top of the arena, fixed and as a share of the arena. */
-const aside = { fixedBytes: 60e6, share: 0.05 };
+const aside = { fixedBytes: 50e6, share: 0.08 };
 
 export function estimateMemory({ compiled, update, rep, vocabulary, microBatches, accumulates, validation }: EstimateInputs): MemoryEstimate {
   const P = countParameters(compiled.trainable);
@@ -64,7 +65,7 @@ export function estimateMemory({ compiled, update, rep, vocabulary, microBatches
   updating.play(memoryEvents(update.graph, { P }));
   const terms: Record<MemoryTerm, number> = {
     weights: weightBytes(compiled.program.graph),
-    adapters: 4 * (P + fixed),
+    adapters: 4 * (P + fixed) + 4 * fixed * exportCopies(compiled),
     optimizer: 4 * P * (accumulates ? 4 : 3) + updating.touchedBytes(),
     activations: step.liveBytes - step.logitsBytes,
     logits: step.logitsBytes,
@@ -83,6 +84,12 @@ export function estimateMemory({ compiled, update, rep, vocabulary, microBatches
       trained: step.rows.reduce((sum, { trained }) => sum + trained, 0),
     },
   };
+}
+
+/** Copies of the start's size that putting the adapter together takes: read again, and [A; A0], [B, −B0] or A, B − B0. */
+function exportCopies({ trainable, fixed }: TrainProgram): number {
+  if (fixed.length === 0) return 0; // what was trained is the adapter
+  return fixed.length === trainable.length ? 3 : 2;
 }
 
 interface StepMemory {
