@@ -6,11 +6,11 @@ import type { TensorDtype } from "../../native-models/checkpoint/types.ts";
 import type { LengthHistogram } from "../../native-models/data/histogram.ts";
 import type { RowsAccount } from "../../native-models/data/row-tally.ts";
 import type { JobResult, ProbeScore, AskResult, CalibrateResult, InitResult, RowsHead, RowsReport } from "../engine/jobs.ts";
-import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
+import type { MemoryPlan, MemoryProposal } from "../../native-models/training/memory-plan.ts";
 import type { ProgressEvent, TrainPoint, ValidationPoint } from "../engine/events.ts";
 import type { RunSettings, TrainSettings, ProbeStart, AskStart } from "./params.ts";
 
-export type { ErrorParts, TrainPoint, ValidationPoint, ProgressEvent, ProbeScore, MemoryPlan };
+export type { ErrorParts, TrainPoint, ValidationPoint, ProgressEvent, ProbeScore, MemoryPlan, MemoryProposal };
 export type { ColumnMapping, Split } from "./params.ts";
 export type { RowsHead, RowsReport } from "../engine/jobs.ts";
 export type { DropReason, RowCounts, RowsAccount } from "../../native-models/data/row-tally.ts";

@@ -5,13 +5,14 @@ import { formatNumber } from "./format.ts";
 
 interface CurveLook {
   hasRaw: boolean;
+  hasMarks: boolean;
   width: number;
   height: number;
   /** Index under the pointer, or null. */
   onPoint(index: number | null): void;
 }
 
-export function curveOptions(style: CSSStyleDeclaration, { hasRaw, width, height, onPoint }: CurveLook): uPlot.Options {
+export function curveOptions(style: CSSStyleDeclaration, { hasRaw, hasMarks, width, height, onPoint }: CurveLook): uPlot.Options {
   const colour = (name: string): string => style.getPropertyValue(name).trim();
   const axis: uPlot.Axis = {
     stroke: colour("--ink-3"),
@@ -22,6 +23,7 @@ export function curveOptions(style: CSSStyleDeclaration, { hasRaw, width, height
   };
   const raw: uPlot.Series = { stroke: colour("--curve-raw"), width: 1.25, points: { show: false } };
   const line: uPlot.Series = { stroke: colour("--accent"), width: 2, points: { size: 5, show: (chart) => (chart.data[0]?.length ?? 0) < 2 } };
+  const marks: uPlot.Series = { stroke: colour("--ink"), width: 1.25, dash: [4, 3], spanGaps: true, points: { show: true, size: 6, fill: colour("--ink") } };
   return {
     width,
     height,
@@ -33,7 +35,7 @@ export function curveOptions(style: CSSStyleDeclaration, { hasRaw, width, height
       { ...axis, grid: { show: false }, size: 24, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5], values: (_chart, ticks) => ticks.map(stepTick) },
       { ...axis, size: 46, space: 32, values: (_chart, ticks) => ticks.map(formatNumber) },
     ],
-    series: hasRaw ? [{}, raw, line] : [{}, line],
+    series: [{}, ...(hasRaw ? [raw] : []), line, ...(hasMarks ? [marks] : [])],
     hooks: { setCursor: [(chart) => onPoint(chart.cursor.idx ?? null)] },
   };
 }

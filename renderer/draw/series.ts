@@ -1,6 +1,6 @@
 // Curves over optimiser steps: smoothing for the eye, and the columns a chart takes.
 
-import type { TrainPoint } from "../../main/rpc/contract.ts";
+import type { TrainPoint, ValidationPoint } from "../../main/rpc/contract.ts";
 
 /**
  * Exponential mean with start-up correction: y₀ = x₀, and early values are not drawn towards zero.
@@ -41,6 +41,13 @@ export function columnsOf(points: readonly TrainPoint[]): Columns {
     gradNorm: column(({ gradNorm }) => gradNorm),
     tokensPerSecond: column(({ tokensPerSecond }) => tokensPerSecond),
   };
+}
+
+/** Validation losses at the steps of a curve: null where there was no evaluation; undefined where there never was one. */
+export function validationColumn(steps: readonly number[], validations: readonly ValidationPoint[]): (number | null)[] | undefined {
+  if (validations.length === 0) return undefined;
+  const losses = new Map(validations.map(({ step, lossNats }) => [step, lossNats]));
+  return steps.map((step) => losses.get(step) ?? null);
 }
 
 /** Adds new points behind old ones; after going back to a checkpoint, what came later is replaced. */

@@ -3,7 +3,7 @@
 // shipped samples.
 
 import { errorParts } from "../../main/rpc/client.ts";
-import { defaults, runParams, type ColumnMapping, type QuestionsPreview, type RunStartInput, type Split } from "../../main/rpc/contract.ts";
+import { defaults, runParams, type AppSettings, type ColumnMapping, type MemoryPlan, type MemoryProposal, type QuestionsPreview, type RunStartInput, type Split } from "../../main/rpc/contract.ts";
 import { issuesByField, planSteps } from "../draw/form.ts";
 import type { Connection, Problem } from "./connection.svelte.ts";
 import { forgetDraft, keepDraft, keptDraft } from "./kept-draft.ts";
@@ -19,6 +19,19 @@ interface ProbeDraft {
   questions: string;
   shots: number;
   limit: number | null;
+}
+
+/** Validation as the form has it: every source keeps its own value while another is chosen. */
+interface ValidationDraft {
+  isOn: boolean;
+  from: "share" | "rows" | "data";
+  share: number | null;
+  rows: number | null;
+  data: string;
+  everySteps: number;
+  patience: number | null;
+  leastImprovementNats: number;
+  keeps: "best" | "last";
 }
 
 const emptyDraft = () => ({
@@ -45,6 +58,11 @@ const emptyDraft = () => ({
   clipNorm: defaults.clipNorm as number | null,
   weightDecay: defaults.weightDecay as number,
   checkpointEverySteps: defaults.checkpointEverySteps as number,
+  validation: {
+    isOn: false, from: "share", share: 0.05, rows: 32, data: "", everySteps: defaults.validateEverySteps, patience: null,
+    leastImprovementNats: defaults.leastImprovementNats, keeps: defaults.keeps,
+  } as ValidationDraft,
+  recomputed: defaults.recomputed as NonNullable<RunStartInput["recomputed"]>,
   seed: defaults.seed as number,
   probe: { isOn: true, questions: "", shots: defaults.shots as number, limit: 100 as number | null } as ProbeDraft,
   taskProbe: { isOn: true, questions: "", shots: 0, limit: 40 as number | null } as ProbeDraft,
@@ -54,6 +72,7 @@ export class NewRunState {
   draft = $state(emptyDraft());
   questionsPreview = new Preview<QuestionsPreview>();
   rows = new RowsLook();
+  memory = new Preview<MemoryPlan | null>();
   isStarting = $state(false);
   /** Why the last start failed; gone with the next change or try. */
   problem = $state.raw<Problem | null>(null);
@@ -65,13 +84,14 @@ export class NewRunState {
 
   needsCalibration = $derived(this.draft.method !== "lora");
   input = $derived.by((): RunStartInput => {
-    const { name, probe, taskProbe, duration, steps, epochs, ...rest } = this.draft;
+    const { name, probe, taskProbe, duration, steps, epochs, validation, ...rest } = this.draft;
     const asked = ({ isOn, ...settings }: ProbeDraft) => (isOn && settings.questions !== "" ? settings : null);
     return {
       ...rest,
       name: name.trim() === "" ? null : name.trim(),
       steps: duration === "steps" ? steps : null,
       epochs: duration === "epochs" ? epochs : null,
+      validation: validationOf(validation),
       probe: asked(probe),
       taskProbe: asked(taskProbe),
     };
@@ -81,6 +101,7 @@ export class NewRunState {
     const checked = runParams.safeParse(this.input);
     return checked.success ? {} : issuesByField(checked.error.issues);
   });
+  #wrongCount = $derived(Object.keys(this.wrong).length);
   plan = $derived.by(() => {
     const counts = this.rows.account?.counts;
     return counts === undefined ? null : planSteps({ ...this.draft, ...this.#duration(), keptRows: counts.kept });
@@ -102,10 +123,11 @@ export class NewRunState {
     if (kept !== null) {
       Object.assign(draft, kept);
     } else if (last !== null) {
-      const { name: _, steps, epochs, probe, taskProbe, continueStopped: __, ...rest } = last;
+      const { name: _, steps, epochs, probe, taskProbe, continueStopped: __, validation, memoryBytes: ___, ...rest } = last;
       // A run keeps the template it came to; the form goes on choosing by the model.
       const template = last.template === "alpaca" ? "alpaca" : "auto";
       Object.assign(draft, rest, { template, duration: steps === null ? "epochs" : "steps", steps: steps ?? draft.steps, epochs: epochs ?? draft.epochs });
+      if (validation) draft.validation = validationDraft(draft.validation, validation);
       draft.probe = { ...draft.probe, ...probe, isOn: probe !== null };
       draft.taskProbe = { ...draft.taskProbe, ...taskProbe, isOn: taskProbe !== null };
     }
@@ -144,6 +166,21 @@ export class NewRunState {
     void this.#counts;
     if (path === "" || model === "" || client === null || !(length >= 8)) return this.rows.clear(), () => {};
     return this.rows.load((signal) => client.data.previewRows({ path, model, mapping, split, template, length, overLong, limit: previewedRows }, { signal }));
+  }
+
+  /** Inside an $effect: the memory of training, once the rows are counted and nothing is wrong. */
+  estimateMemory(): () => void {
+    const { client } = this.#connection;
+    const { model, method, rank, data, split, template, length, overLong, batch, accumulate, recomputed, seed, validation } = this.draft;
+    const settings = { model, method, rank, data, split, template, length, overLong, batch, accumulate, recomputed, seed, validation: validationOf(validation), ...this.#duration() };
+    const mapping = $state.snapshot(this.draft.mapping);
+    if (client === null || !this.rows.isCounted || this.rows.trouble !== null || this.#wrongCount > 0) return () => {};
+    return this.memory.load((signal) => client.runs.estimate({ ...settings, mapping }, { signal }));
+  }
+
+  /** Settings that the estimate says would fit. */
+  takeProposal({ batch, accumulate, length }: MemoryProposal): void {
+    Object.assign(this.draft, { batch, accumulate, length });
   }
 
   /** Another file has columns of its own. */
@@ -197,4 +234,14 @@ export class NewRunState {
     const { duration, steps, epochs } = this.draft;
     return { steps: duration === "steps" ? steps : null, epochs: duration === "epochs" ? epochs : null };
   }
+}
+
+function validationOf({ isOn, from, share, rows, data, ...rest }: ValidationDraft): RunStartInput["validation"] {
+  if (!isOn || (from === "data" && data === "")) return null;
+  return { ...rest, share: from === "share" ? share : null, rows: from === "rows" ? rows : null, data: from === "data" ? data : null };
+}
+
+function validationDraft(empty: ValidationDraft, { data, rows, share, ...rest }: NonNullable<NonNullable<AppSettings["lastRun"]>["validation"]>): ValidationDraft {
+  const from = data !== null ? "data" : rows !== null ? "rows" : "share";
+  return { ...empty, ...rest, isOn: true, from, data: data ?? "", rows: rows ?? empty.rows, share: share ?? empty.share };
 }

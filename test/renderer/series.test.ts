@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { paddedRange, stepTick } from "../../renderer/draw/curve-options.ts";
-import { columnsOf, halfLifeFor, joinPoints, smooth, sparkPath } from "../../renderer/draw/series.ts";
+import { columnsOf, halfLifeFor, joinPoints, smooth, sparkPath, validationColumn } from "../../renderer/draw/series.ts";
 
 const point = (step: number, lossNats = 1 / step) => ({ step, lossNats, learningRate: 1e-4, gradNorm: 1, tokens: 10, tokensPerSecond: 5, elapsedMs: step });
 
@@ -60,4 +60,10 @@ test("an axis leaves air around the curve, never below zero, and has room for a 
   expect(paddedRange(1, 2)).toEqual([expect.closeTo(0.94, 9), expect.closeTo(2.06, 9)]);
   expect(paddedRange(0.01, 5)[0]).toBe(0);
   expect([paddedRange(0, 0), paddedRange(4, 4), paddedRange(null, null)]).toEqual([[0, 1], [2, 6], [0, 1]]);
+});
+
+test("validation losses stand at the steps of the curve, with gaps between", () => {
+  const validations = [2, 4].map((step) => ({ step, lossNats: step / 10, trainedTokens: 5, isBest: false, elapsedMs: 1 }));
+  expect(validationColumn([1, 2, 3, 4], validations)).toEqual([null, 0.2, null, 0.4]);
+  expect(validationColumn([1, 2], [])).toBeUndefined();
 });
