@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, freemem, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import { repoRoot } from "./places.ts";
-import type { Machine } from "./report.ts";
+import type { Check, Machine } from "./report.ts";
 
 export function thisMachine(): Machine {
   return {
@@ -16,6 +16,12 @@ export function thisMachine(): Machine {
     platform: `${process.platform} ${process.arch}`,
     loadBefore: loadavg(),
   };
+}
+
+/** Other work on the machine makes every figure doubtful, and slows both sides unequally. */
+export function quietCheck({ loadBefore, cores }: Machine): Check {
+  const most = 0.25 * cores;
+  return { what: "the machine had nothing else to do", found: `load ${loadBefore[0]!.toFixed(2)} before`, wanted: `at most ${most} on ${cores} cores`, holds: loadBefore[0]! <= most };
 }
 
 export function ourVersions(): Record<string, string> {

@@ -10,7 +10,7 @@ import { writeSafetensors } from "../native-models/checkpoint/safetensors-writer
 import { openGramFile } from "../native-models/nullspace/gram-file.ts";
 import { modulesOf } from "../native-models/programs/names.ts";
 import { openPeer, runOurs } from "./child.ts";
-import { ourVersions, thisMachine } from "./machine.ts";
+import { ourVersions, quietCheck, thisMachine } from "./machine.ts";
 import { sample, sharedFolder, type Tools } from "./places.ts";
 import { compare, mean, type BenchReport, type Check, type Comparison, type Figure } from "./report.ts";
 import type { NullspaceBench } from "./settings.ts";
@@ -97,6 +97,7 @@ export async function nullspaceBench(settings: NullspaceBench, tools: Tools): Pr
       ...wideParts.flatMap(({ figures }) => figures),
     ],
     checks: [
+      quietCheck(machine),
       { what: "the whole start takes less than its calibration", found: `${start.toFixed(1)} s beside ${calibration.toFixed(1)} s`, wanted: "less", holds: start < calibration },
       ...energyChecks(onModel[0]!),
       ...wideParts.flatMap(({ checks }) => checks),

@@ -10,7 +10,7 @@ import { seededRandom } from "../native-models/data/random.ts";
 import { filterGeneration } from "../native-models/probe/score.ts";
 import { modulesOf } from "../native-models/programs/names.ts";
 import { openPeer, runOurs } from "./child.ts";
-import { ourVersions, thisMachine } from "./machine.ts";
+import { ourVersions, quietCheck, thisMachine } from "./machine.ts";
 import { sample, sharedFolder, type Tools } from "./places.ts";
 import type { OurProbing, ProbeFigures, ProbeTurn } from "./probe-ours.ts";
 import { compare, largest, mean, smallest, type BenchReport, type Check, type Figure } from "./report.ts";
@@ -76,7 +76,7 @@ export async function probeBench(settings: ProbeBench, tools: Tools): Promise<Be
   const [base, both] = [turnsOf("base"), turnsOf("both")];
   const theirs = measured.flatMap((each) => (each.peer === null ? [] : [each.peer]));
   const rate = <T extends { questions: number }>(list: readonly T[], seconds: (each: T) => number): number | null => mean(list.map((each) => each.questions / seconds(each)));
-  const checks: Check[] = [];
+  const checks: Check[] = [quietCheck(machine)];
   if (theirs.length > 0) checks.push(...agreement(measured[0]!.ours.answers, readHarness(samplesFile)));
   const figures: Figure[] = [
     { what: "base and tuned together, generating", value: rate(both, (each) => each.generateSeconds)!, unit: "questions/s", note: `random adapter of rank ${settings.rank}` },

@@ -4,11 +4,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { quietCheck } from "../../bench/machine.ts";
 import { officialFlops } from "../../bench/nullspace.ts";
 import { compare, type BenchReport } from "../../bench/report.ts";
 import { number, reportText } from "../../bench/report-text.ts";
 import { realisticSpectrum, syntheticGram } from "../../bench/synthetic-gram.ts";
-import { neededFlops } from "../../bench/train.ts";
+import { neededFlops, quietRate } from "../../bench/train.ts";
 import { plainKernels } from "../../native-models/nullspace/kernels.ts";
 import { symmetricEigen } from "../../native-models/nullspace/symmetric-eigen.ts";
 import { writeTinyModel } from "../support/tiny-model.ts";
@@ -59,6 +60,12 @@ Not run: PEFT: no Python 3.10 or newer was found
 Ratios say how many times better Nullspace is. Measured in 12 s.`);
 });
 
+test("a machine with other work is told, by its load a core", () => {
+  expect(quietCheck({ ...report.machine, loadBefore: [0.4, 2, 2] }).holds).toBe(true);
+  expect(quietCheck(report.machine).holds).toBe(true);
+  expect(quietCheck({ ...report.machine, loadBefore: [3.2, 0, 0] })).toMatchObject({ holds: false, found: "load 3.20 before" });
+});
+
 test("numbers keep about three digits", () => {
   expect([0, 0.00123, 0.5, 12.34, 123.4, 12345, -2].map(number)).toEqual(["0", "1.2e-3", "0.50", "12.3", "123", "12,345", "-2.00"]);
 });
@@ -72,6 +79,12 @@ test("needed flops are four a frozen weight and token, less the gradient of laye
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+test("each step counts from the turn where it went fastest", () => {
+  const tokensOfStep = [100, 300];
+  expect(quietRate([{ tokensOfStep, stepSeconds: [1, 6] }, { tokensOfStep, stepSeconds: [5, 3] }])).toBe(100);
+  expect(quietRate([])).toBeNull();
 });
 
 test("a synthetic Gram has the spectrum it was made from", async () => {
