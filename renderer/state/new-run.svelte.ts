@@ -103,8 +103,8 @@ export class NewRunState {
   });
   #wrongCount = $derived(Object.keys(this.wrong).length);
   plan = $derived.by(() => {
-    const counts = this.rows.account?.counts;
-    return counts === undefined ? null : planSteps({ ...this.draft, ...this.#duration(), keptRows: counts.kept });
+    const { expected } = this.rows;
+    return expected === null ? null : planSteps({ ...this.draft, ...this.#duration(), keptRows: expected.keptRows });
   });
 
   constructor(connection: Connection, system: SystemState) {

@@ -1,7 +1,7 @@
 // The whole way through the window, as a user goes it: an empty store, a folder with a model, a small run with its live
 // curve, and both models' answers side by side. A tiny random model stands in; the work is real.
 
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { Page } from "playwright-core";
@@ -86,6 +86,9 @@ describe("the window", () => {
     truncateSync(join(folder, "more", "broken", "model.safetensors"), 4000);
     await heading("1 folder that cannot be trained").waitFor();
     expect(await page.getByText(join("more", "broken", "model.safetensors")).count()).toBe(1);
+    mkdirSync(join(folder, "more", "half"));
+    copyFileSync(join(folder, "tiny-llama", "config.json"), join(folder, "more", "half", "config.json"));
+    await page.getByText(/has no model\.safetensors .* and no tokenizer\.json/).waitFor();
     expect(await seriousFindings(page)).toEqual([]);
     await window.screenshot("models");
   });

@@ -43,6 +43,7 @@ describe("a look at rows", () => {
     const more = gate();
     async function* events(): AsyncGenerator<RowsPreviewEvent> {
       yield { type: "head", head: head("/a") };
+      yield { type: "progress", progress: { type: "progress", stage: "Counting rows", done: 10, total: 1000, unit: "rows", ratePerSecond: null, leftMs: null } };
       yield { type: "counts", account: account(10) };
       await more.wait;
       yield { type: "done", account: account(99), refusal: null };
@@ -52,6 +53,7 @@ describe("a look at rows", () => {
     expect(look.status).toBe("opening");
     await vi.advanceTimersByTimeAsync(300);
     expect([look.status, look.head?.path, look.account?.counts.kept]).toEqual(["counting", "/a", 10]);
+    expect(look.expected?.keptRows, "in proportion to the rows of the file").toBe(1000);
     look.stop();
     more.open();
     await vi.advanceTimersByTimeAsync(10);
