@@ -49,8 +49,8 @@ export interface EstimateInputs {
   validation: { program: OnnxProgram; microBatches: readonly (readonly RowSize[])[] } | null;
 }
 
-/** Measured (docs/memory.md): Node, the runtime's library, a tokenizer and the compiler's own objects. */
-const processBytes = 190e6;
+/** Measured (docs/memory.md): Node with the runtime's library, the tokenizer by its vocabulary, a program's nodes before they are emitted. */
+const processBytes = { fixed: 120e6, tokenizerEntry: 800, node: 6000 };
 /** Measured: what kernels, threads and Node's heap hold on top of the arena, fixed and as a share of the arena. */
 const aside = { fixedBytes: 50e6, share: 0.08 };
 
@@ -71,7 +71,7 @@ export function estimateMemory({ compiled, update, rep, vocabulary, microBatches
     logits: step.logitsBytes,
     validation: validation ? weightBytes(validation.program.graph) + evaluation : 0,
     workspace: touchedBytes - step.liveBytes + step.fedBytes + aside.fixedBytes + aside.share * (touchedBytes + evaluation),
-    process: processBytes,
+    process: processBytes.fixed + processBytes.tokenizerEntry * vocabulary + processBytes.node * compiled.program.nodeCount,
   };
   const tokens = step.rows.map((row) => row.tokens);
   return {

@@ -23,7 +23,7 @@ export function curveOptions(style: CSSStyleDeclaration, { hasRaw, hasMarks, wid
   };
   const raw: uPlot.Series = { stroke: colour("--curve-raw"), width: 1.25, points: { show: false } };
   const line: uPlot.Series = { stroke: colour("--accent"), width: 2, points: { size: 5, show: (chart) => (chart.data[0]?.length ?? 0) < 2 } };
-  const marks: uPlot.Series = { stroke: colour("--ink"), width: 1.25, dash: [4, 3], spanGaps: true, points: { show: true, size: 6, fill: colour("--ink") } };
+  const marks: uPlot.Series = { stroke: colour("--curve-marks"), width: 1.25, dash: [4, 3], spanGaps: true, points: { show: true, size: 6, fill: colour("--curve-marks") } };
   return {
     width,
     height,
