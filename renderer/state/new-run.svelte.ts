@@ -104,7 +104,7 @@ export class NewRunState {
   #wrongCount = $derived(Object.keys(this.wrong).length);
   plan = $derived.by(() => {
     const { expected } = this.rows;
-    return expected === null ? null : planSteps({ ...this.draft, ...this.#duration(), keptRows: expected.keptRows });
+    return expected === null ? null : planSteps({ ...this.draft, ...this.#duration(), keptRows: expected.keptRows - heldOutRows(this.draft.validation, expected.keptRows) });
   });
 
   constructor(connection: Connection, system: SystemState) {
@@ -239,6 +239,12 @@ export class NewRunState {
 function validationOf({ isOn, from, share, rows, data, ...rest }: ValidationDraft): RunStartInput["validation"] {
   if (!isOn || (from === "data" && data === "")) return null;
   return { ...rest, share: from === "share" ? share : null, rows: from === "rows" ? rows : null, data: from === "data" ? data : null };
+}
+
+/** As the trainer parts them: at least one row. */
+function heldOutRows({ isOn, from, share, rows }: ValidationDraft, kept: number): number {
+  if (!isOn || from === "data") return 0;
+  return Math.min(kept, from === "rows" ? (rows ?? 0) : Math.max(1, Math.round((share ?? 0) * kept)));
 }
 
 function validationDraft(empty: ValidationDraft, { data, rows, share, ...rest }: NonNullable<NonNullable<AppSettings["lastRun"]>["validation"]>): ValidationDraft {
