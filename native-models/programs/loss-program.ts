@@ -7,6 +7,7 @@ import type { Checkpoint } from "../checkpoint/types.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
 import { optimize } from "../graph/passes/optimize.ts";
+import type { Value } from "../graph/value.ts";
 import { trainingAdapters, type AdapterKind } from "./adapters.ts";
 import { attendWithin, declareDecoderInputs, decoderLayers, embed, finalNorm, tokenLoss } from "./decoder.ts";
 import { modulesOf } from "./names.ts";
@@ -32,10 +33,10 @@ export function buildLossProgram(checkpoint: Checkpoint, { rank, kind, maxLength
   const targets = g.input("targets", "int64", ["M"]);
   const lossWeight = g.input("lossWeight", "float32", ["M", 1]);
   const { project } = trainingAdapters(g, modulesOf(config), rank, kind);
-  const options = { g, checkpoint, inputs, maxLength: Math.ceil(maxLength / paddedTo) * paddedTo, project, attend: attendWithin(g, mask) };
+  const options = { g, checkpoint, inputs, maxLength: Math.ceil(maxLength / paddedTo) * paddedTo, project, attend: attendWithin(g, mask), select: (x: Value) => g.collectRows(x, picked) };
 
   const hidden = decoderLayers(options, embed(g, checkpoint, inputs.ids), 0, config.layers);
-  const predicting = g.collectRows(finalNorm(g, checkpoint, hidden), picked); // [N,D] → [M,D]
+  const predicting = finalNorm(g, checkpoint, hidden); // [M,D]
   const { nll } = tokenLoss(g, checkpoint, predicting, targets);
   g.output("loss", g.reduceSum(g.mul(nll, lossWeight), [0, 1]));
   return emitOnnx(optimize(g.graph()));

@@ -58,12 +58,13 @@ export function tinyRun(folder: string, options: TinyModelOptions = {}): TinyRun
   };
 }
 
-/** Trains in this process. `stopAfter` asks it to stop once that step is done. */
-export async function train(job: TrainJob, { stopAfter }: { stopAfter?: number } = {}): Promise<{ events: JobEvent[]; result: TrainResult | null }> {
+/** Trains in this process. `stopAfter` asks it to stop once that step is done; `onEvent` sees each event as it comes. */
+export async function train(job: TrainJob, { stopAfter, onEvent }: { stopAfter?: number; onEvent?: (event: JobEvent) => void } = {}): Promise<{ events: JobEvent[]; result: TrainResult | null }> {
   const events: JobEvent[] = [];
   const controller = new AbortController();
   const emit = (event: JobEvent): void => {
     events.push(event);
+    onEvent?.(event);
     if (event.type === "point" && event.point.step === stopAfter) controller.abort();
   };
   try {
