@@ -26,7 +26,7 @@ export function progressLine(output: Output, now: () => number = () => performan
   let isDrawn = false;
   return {
     show(progress, extra = "") {
-      const isNews = progress.stage !== stage || progress.done >= progress.total;
+      const isNews = progress.stage !== stage || (progress.total > 0 && progress.done >= progress.total);
       if (!isNews && now() - shownMs < (output.isTTY === true ? drawEveryMs : lineEveryMs)) return;
       shownMs = now();
       stage = progress.stage;
@@ -45,12 +45,13 @@ export function progressLine(output: Output, now: () => number = () => performan
 export function progressText({ stage, done, total, unit, ratePerSecond, leftMs }: ProgressEvent, extra: string): string {
   const share = total > 0 ? Math.min(1, done / total) : 0;
   const filled = Math.round(share * barWidth);
-  const parts = [
-    `${stage} [${"#".repeat(filled)}${".".repeat(barWidth - filled)}] ${Math.floor(share * 100)} %`,
-    `${shortNumber(done)}/${shortNumber(total)} ${unit}`,
-  ];
+  // A total of 0 is not known yet: no bar, and no share of it.
+  const parts =
+    total > 0
+      ? [`${stage} [${"#".repeat(filled)}${".".repeat(barWidth - filled)}] ${Math.floor(share * 100)} %`, `${shortNumber(done)}/${shortNumber(total)} ${unit}`]
+      : [`${stage} …`, ...(done > 0 ? [`${shortNumber(done)} ${unit}`] : [])];
   if (ratePerSecond !== null) parts.push(`${shortNumber(ratePerSecond)} ${unit}/s`);
-  if (leftMs !== null && done < total) parts.push(`${duration(leftMs)} left`);
+  if (leftMs !== null && total > 0 && done < total) parts.push(`${duration(leftMs)} left`);
   if (extra !== "") parts.push(extra);
   return parts.join(" · ");
 }
