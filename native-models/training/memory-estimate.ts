@@ -4,8 +4,8 @@
 // weights      float32 in the runtime, whatever the file holds: 4 · Σ out·in, and the rotary tables.
 // adapters     4·P for what trains and 4·F for what stays (A0 and B0, or A and B0), Σ over modules of R·(in + out); at the
 //              end the start is read once more and the adapter put together from both, while the runtime still holds on.
-// optimizer    two moments and the gradient of the step, 4·P each; the gradient of a micro-batch, 4·P, where several are
-//              summed; the three new vectors of an update, and what its program holds between its nodes.
+// optimizer    two moments, the gradients of the step and of a micro-batch, 4·P each; three new vectors of an update as the
+//              runtime hands them over, 12·P, and what its program holds between its nodes.
 // activations  what the gradient program holds at its fullest node, by graph/liveness.ts on the very graph that runs. What
 //              a layer keeps for the backward pass follows from programs/decoder.ts, graph/vjp.ts and passes/recompute.ts,
 //              with N tokens of B rows of T places:
@@ -66,7 +66,7 @@ export function estimateMemory({ compiled, update, rep, vocabulary, microBatches
   const terms: Record<MemoryTerm, number> = {
     weights: weightBytes(compiled.program.graph),
     adapters: 4 * (P + fixed) + 4 * fixed * exportCopies(compiled),
-    optimizer: 4 * P * (accumulates ? 4 : 3) + updating.touchedBytes(),
+    optimizer: 4 * P * (accumulates ? 4 : 3) + 12 * P + updating.touchedBytes(),
     activations: step.liveBytes - step.logitsBytes,
     logits: step.logitsBytes,
     validation: validation ? weightBytes(validation.program.graph) + evaluation : 0,

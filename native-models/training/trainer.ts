@@ -62,8 +62,10 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     gradients: window,
     adapterFeeds,
     async sumLoss(rows) {
-      const { loss } = await gradientSession.run({ ...trainFeeds(rows, 1, rep).feeds, ...adapterFeeds }, { into: intoMicroBatch });
-      return loss.data[0] as number;
+      const outputs = await gradientSession.run({ ...trainFeeds(rows, 1, rep).feeds, ...adapterFeeds }, { into: intoMicroBatch });
+      const sumNats = outputs.loss.data[0] as number;
+      letGo(outputs, window, microBatch);
+      return sumNats;
     },
     async step(microBatches, learningRate) {
       const trainedTokens = microBatches.flat().reduce((sum, row) => sum + countTargets(row), 0);
@@ -76,6 +78,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
         const fed = trainFeeds(rows, trainedTokens, rep);
         const outputs = await gradientSession.run({ ...fed.feeds, ...adapterFeeds }, { into: isFirst ? intoWindow : intoMicroBatch });
         lossNats += outputs.loss.data[0] as number;
+        letGo(outputs, window, microBatch);
         tokens += fed.tokens;
         if (!isFirst) addInto(window, microBatch);
         isFirst = false;
@@ -93,20 +96,31 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
 
 async function update(session: Session, settings: AdamWSettings, state: TrainState, gradients: Float32Array, learningRate: number): Promise<number> {
   const size = state.parameters.length;
-  const { norm, ...next } = await session.run({
+  const next = await session.run({
     p: f32(state.parameters, size),
     m: f32(state.firstMoments, size),
     v: f32(state.secondMoments, size),
     g: f32(gradients, size),
     ...adamWScalars(settings, learningRate, state.step + 1),
   });
-  const gradNorm = norm.data[0] as number;
+  const gradNorm = next.norm.data[0] as number;
   if (!Number.isFinite(gradNorm)) return gradNorm; // the caller stops the run; the state stays as it was
   state.parameters.set(next["p'"].data as Float32Array);
   state.firstMoments.set(next["m'"].data as Float32Array);
   state.secondMoments.set(next["v'"].data as Float32Array);
   state.step += 1;
+  letGo(next);
   return gradNorm;
+}
+
+/**
+ * Frees outputs that have been read. The runtime's binding gives each as a new array, also where it was written into a
+ * given one; left to the garbage collector they pile up to many times the adapters' size.
+ */
+function letGo(outputs: Readonly<Record<string, TensorData>>, ...given: readonly Float32Array[]): void {
+  for (const { data } of Object.values(outputs)) {
+    if (!given.some(({ buffer }) => buffer === data.buffer)) (data.buffer as ArrayBuffer).transfer(0);
+  }
 }
 
 function addInto(total: Float32Array, part: Float32Array): void {
