@@ -33,12 +33,7 @@ export function buildAdamWProgram({ beta1, beta2, epsilon, weightDecay, clipNorm
   g.output("m'", newM);
   g.output("v'", newV);
   g.output("norm", norm);
-  return emitOnnx(withInputs(g));
-}
-
-/** The learning rate is an input even where no decay reads it. */
-function withInputs(g: GraphBuilder) {
-  return optimize(g.graph());
+  return emitOnnx(optimize(g.graph()));
 }
 
 /** Scalars of update `step` (from 1): the bias corrections are worked out in float64. */

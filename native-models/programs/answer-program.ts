@@ -5,6 +5,7 @@
 
 import type { Checkpoint } from "../checkpoint/types.ts";
 import { GraphBuilder } from "../graph/builder.ts";
+import { times } from "../graph/dims.ts";
 import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
 import { optimize } from "../graph/passes/optimize.ts";
 import { answeringAdapters, noAdapters } from "./adapters.ts";
@@ -28,7 +29,7 @@ export function buildAnswerProgram(checkpoint: Checkpoint, { maxLength, hasAdapt
   const { kvHeads: G, headSize: E, heads } = config;
   const rep = heads / G;
   const inputs = declareDecoderInputs(g);
-  const mask = g.input("mask", "float32", ["B", 1, rep === 1 ? "T" : `${rep}*T`, "P+T"]);
+  const mask = g.input("mask", "float32", ["B", 1, times("T", rep), "P+T"]);
   const picked = g.input("picked", "int64", ["M"]);
   const targets = g.input("targets", "int64", ["M"]);
   const project = hasAdapters ? answeringAdapters(g, modulesOf(config)) : noAdapters(g);

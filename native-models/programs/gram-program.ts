@@ -4,6 +4,7 @@
 
 import type { Checkpoint } from "../checkpoint/types.ts";
 import { GraphBuilder } from "../graph/builder.ts";
+import { times } from "../graph/dims.ts";
 import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
 import { optimize } from "../graph/passes/optimize.ts";
 import type { Value } from "../graph/value.ts";
@@ -57,7 +58,7 @@ export function buildGramProgram(checkpoint: Checkpoint, { first, end, maxLength
   const { config } = checkpoint;
   const { ids, map, positions } = declareDecoderInputs(g);
   const rep = config.heads / config.kvHeads;
-  const mask = g.input("mask", "float32", [rep === 1 ? "T" : `${rep}*T`, "T"]);
+  const mask = g.input("mask", "float32", [times("T", rep), "T"]);
   const readsIds = first === 0;
   const x = readsIds ? embed(g, checkpoint, ids) : g.input("hidden", "float32", ["N", config.hidden]);
   const grams: GramTensor[] = [];

@@ -10,10 +10,9 @@ import { optimize } from "../graph/passes/optimize.ts";
 import { recompute, type Keeps } from "../graph/passes/recompute.ts";
 import type { Graph, GraphNode, Value } from "../graph/value.ts";
 import { f32, i64, type TensorData } from "../runtime/session.ts";
-import { trainingAdapters, type AdapterKind } from "./adapters.ts";
-import { attendWithin, declareDecoderInputs, decoderLayers, embed, finalNorm, tokenLoss } from "./decoder.ts";
-import { modulesOf } from "./names.ts";
+import type { AdapterKind } from "./adapters.ts";
 import { causalMask, packRows } from "./packed-rows.ts";
+import { rowAlignment, rowLoss } from "./row-loss.ts";
 
 export interface TensorLayout {
   name: string;
@@ -52,22 +51,8 @@ export function buildTrainProgram(checkpoint: Checkpoint, options: TrainProgramO
 /** The graph before the passes. */
 export function buildTrainGraph(checkpoint: Checkpoint, { rank, kind, maxLength, recomputed = "cheap" }: TrainProgramOptions): TrainGraph {
   const g = new GraphBuilder();
-  const { config } = checkpoint;
-  const inputs = declareDecoderInputs(g);
-  const rep = config.heads / config.kvHeads;
-  const mask = g.input("mask", "float32", [rep === 1 ? "T" : `${rep}*T`, "T"]);
-  const picked = { from: g.input("picked.from", "int64", ["M"]), to: g.input("picked.to", "int64", ["N"]), valid: g.input("picked.valid", "float32", ["N", 1]) };
-  const targets = g.input("targets", "int64", ["M"]);
-  const lossWeight = g.input("lossWeight", "float32", ["M", 1]);
-  const adapters = trainingAdapters(g, modulesOf(config), rank, kind);
   const layerInputs = new Set<number>();
-  const onLayerInput = (x: Value): void => void layerInputs.add(x.node.id);
-  const options = { g, checkpoint, inputs, maxLength: Math.ceil(maxLength / 16) * 16, project: adapters.project, attend: attendWithin(g, mask), onLayerInput, select: (x: Value) => g.collectRows(x, picked) };
-
-  const hidden = decoderLayers(options, embed(g, checkpoint, inputs.ids), 0, config.layers);
-  const predicting = finalNorm(g, checkpoint, hidden); // [M,D]
-  const { nll } = tokenLoss(g, checkpoint, predicting, targets);
-  const loss = g.reduceSum(g.mul(nll, lossWeight), [0, 1]);
+  const { loss, hidden, adapters } = rowLoss(g, checkpoint, { rank, kind, maxLength, onLayerInput: (x) => void layerInputs.add(x.node.id) });
   const firstBackward = g.graph().nodes.length;
   const lastLayer = hidden.node.id;
   const gradients = backward(g, loss, adapters.trainable.map(({ value }) => value));
@@ -122,7 +107,7 @@ export function countTargets({ ids, isTrained }: TrainRow): number {
 /** Feeds of one micro-batch. `windowTargets`: trained tokens of the whole optimizer step, which the loss divides by. */
 export function trainFeeds(rows: readonly TrainRow[], windowTargets: number, rep: number): { feeds: Record<string, TensorData>; tokens: number } {
   // The last token of a row predicts nothing, so it is not computed.
-  const packed = packRows(rows.map(({ ids }) => Array.from(ids).slice(0, -1)), { alignment: 16 });
+  const packed = packRows(rows.map(({ ids }) => Array.from(ids).slice(0, -1)), { alignment: rowAlignment });
   const from: number[] = [];
   const targets: number[] = [];
   rows.forEach(({ ids, isTrained }, b) => {
