@@ -9,6 +9,7 @@ import { masked, packRows } from "../programs/packed-rows.ts";
 import { f32, i64, openSession, type SessionOptions, type TensorData } from "../runtime/session.ts";
 import { adapterFeeds, weighTokens, type AdapterFeeds } from "./adapter-feeds.ts";
 import { cacheNames, emptyCache, pastFeeds, pickRows, type Cache } from "./cache.ts";
+import { indexOfLargest } from "./sampling.ts";
 
 export interface AnswererOptions {
   checkpoint: Checkpoint;
@@ -152,7 +153,7 @@ export async function createAnswerer({ checkpoint, maxLength, session: sessionOp
     // Token t of a continuation predicts token t+1; the last one predicts nothing.
     const news = continuations.map((ids) => ids.slice(0, -1));
     for (const rows of chunksOf(news, positionsAtOnce)) {
-      const chunk: Batch = { adapters: batch.adapters, cache: pickRows(rows.map((row) => ({ cache: batch.cache, row }))), rows: rows.map((row) => batch.rows[row]) };
+      const chunk = pickBatch(batch, rows);
       const parts = rows.map((row) => news[row]);
       const order = rows.flatMap((row) => news[row].map((_, t) => ({ row, target: continuations[row][t + 1] })));
       const places = { places: order.map((_, i) => i), targets: order.map(({ target }) => target) };
@@ -174,7 +175,7 @@ export async function createAnswerer({ checkpoint, maxLength, session: sessionOp
     let active = start.rows.map((_, row) => row); // batch row → result row
     let chosen = active.map((row) => {
       const logits = firstLogits.subarray(row * V, (row + 1) * V);
-      return choose ? choose(row, logits, []) : largestOf(logits);
+      return choose ? choose(row, logits, []) : indexOfLargest(logits);
     });
     for (;;) {
       const next: { at: number; id: number }[] = [];
@@ -192,7 +193,7 @@ export async function createAnswerer({ checkpoint, maxLength, session: sessionOp
       if (next.length === 0) return results;
       signal?.throwIfAborted();
       if (next.length < active.length) {
-        batch = { adapters: batch.adapters, cache: pickRows(next.map(({ at }) => ({ cache: batch.cache, row: at }))), rows: next.map(({ at }) => batch.rows[at]) };
+        batch = pickBatch(batch, next.map(({ at }) => at));
         active = next.map(({ at }) => active[at]);
       }
       const news = next.map(({ id }) => [id]);
@@ -217,7 +218,7 @@ export async function createAnswerer({ checkpoint, maxLength, session: sessionOp
       await yieldToMessages();
       const first = (row: number, id: number): { value: number; best: number } => {
         const own = logits.subarray(row * config.vocabulary, (row + 1) * config.vocabulary);
-        return { value: own[id] - logSumExp(own), best: largestOf(own) };
+        return { value: own[id] - logSumExp(own), best: indexOfLargest(own) };
       };
       return {
         score: (continuations) => score(ready, first, continuations),
@@ -226,6 +227,11 @@ export async function createAnswerer({ checkpoint, maxLength, session: sessionOp
     },
     release: () => session.release(),
   };
+}
+
+/** Chosen rows of a batch, in the order given. */
+function pickBatch({ adapters, cache, rows }: Batch, chosen: readonly number[]): Batch {
+  return { adapters, cache: pickRows(chosen.map((row) => ({ cache, row }))), rows: chosen.map((row) => rows[row]) };
 }
 
 /** Mask [B,1,rep·T,P+T]: a new token sees its row's tokens in the cache, and the new ones up to itself. */
@@ -269,14 +275,8 @@ function chunksOf(rows: readonly (readonly number[])[], size: number): number[][
   return chunks;
 }
 
-function largestOf(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
-  return best;
-}
-
 function logSumExp(values: Float32Array): number {
-  const peak = values[largestOf(values)];
+  const peak = values[indexOfLargest(values)];
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += Math.exp(values[i] - peak);
   return peak + Math.log(sum);

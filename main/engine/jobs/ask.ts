@@ -66,5 +66,11 @@ function isGreedy({ temperature, repetitionPenalty }: Sampling): boolean {
 /** Every column draws from the same random numbers, so that equal models give equal answers. */
 function sampler(sampling: AskJob["sampling"], prompt: readonly number[], rows: number) {
   const randoms = Array.from({ length: rows }, () => seededRandom(sampling.seed));
-  return (row: number, logits: Float32Array, own: readonly number[]): number => chooseToken(logits, [...prompt, ...own], sampling, randoms[row]);
+  return (row: number, logits: Float32Array, own: readonly number[]): number => chooseToken(logits, both(prompt, own), sampling, randoms[row]);
+}
+
+/** One after the other, walked only where a repetition penalty asks what was seen. */
+function* both(first: readonly number[], second: readonly number[]): Generator<number> {
+  yield* first;
+  yield* second;
 }
