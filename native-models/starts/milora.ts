@@ -2,9 +2,8 @@
 // W = U·S·Vᵀ; B = U_R·√S_R and A = √S_R·V_Rᵀ of the R smallest singular values; both train.
 // Source: Wang et al., "MiLoRA" (arXiv 2406.09044).
 
-import { splitBySide } from "./factors.ts";
 import type { StartMethod } from "./method.ts";
-import { singularDirections } from "./weight-sides.ts";
+import { startOnDirections } from "./weight-sides.ts";
 
 export const milora: StartMethod = {
   title: "MiLoRA",
@@ -12,14 +11,5 @@ export const milora: StartMethod = {
   source: "Wang et al., MiLoRA, arXiv 2406.09044",
   grams: "none",
   kind: "both",
-  async prepare(_grams, _where, context) {
-    return {
-      basis: null,
-      async start({ name, read }) {
-        const weight = read();
-        const { side, columns } = await singularDirections(weight, "smallest", name, context);
-        return splitBySide(weight, columns, side, context.kernels);
-      },
-    };
-  },
+  prepare: startOnDirections("smallest"),
 };

@@ -103,6 +103,8 @@ export interface StoredStart {
   info: StartInfo;
   /** A and B of one module. */
   read(name: string): AdapterStart;
+  /** One of the two alone. */
+  factor(name: string, side: "A" | "B"): Float32Array;
   singularValues(name: string): Float32Array | null;
 }
 
@@ -124,16 +126,17 @@ export function readStart(folder: string): StoredStart {
     });
   };
   const modules = new Map(info.modules.map((module) => [module.name, module]));
+  const factor = (name: string, side: "A" | "B"): Float32Array => {
+    const module = modules.get(name);
+    if (!module) throw new Error(`${folder}: the start has no module ${name}`);
+    shapeMustBe(`${name}.${side}`, side === "A" ? [info.rank, module.in] : [module.out, info.rank]);
+    return tensors.f32(`${name}.${side}`);
+  };
   return {
     folder,
     info,
-    read(name) {
-      const module = modules.get(name);
-      if (!module) throw new Error(`${folder}: the start has no module ${name}`);
-      shapeMustBe(`${name}.A`, [info.rank, module.in]);
-      shapeMustBe(`${name}.B`, [module.out, info.rank]);
-      return { rank: info.rank, a: tensors.f32(`${name}.A`), b: tensors.f32(`${name}.B`) };
-    },
+    read: (name) => ({ rank: info.rank, a: factor(name, "A"), b: factor(name, "B") }),
+    factor,
     singularValues: (name) => (tensors.entries.has(`${name}.singularValues`) ? tensors.f32(`${name}.singularValues`) : null),
   };
 }

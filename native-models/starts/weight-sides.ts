@@ -3,8 +3,8 @@
 import { bottomSubspace } from "../nullspace/basis.ts";
 import { product, type Matrix } from "../nullspace/kernels.ts";
 import { topSubspace } from "../nullspace/top-subspace.ts";
-import { basisMatrix } from "./factors.ts";
-import type { StartContext } from "./method.ts";
+import { basisMatrix, splitBySide } from "./factors.ts";
+import type { StartContext, StartMethod } from "./method.ts";
 
 export interface SingularDirections {
   /** Left directions lie in R^out, right ones in R^in. */
@@ -21,4 +21,16 @@ export async function singularDirections(weight: Matrix, which: "largest" | "sma
   if (which === "largest") return { side, columns: await topSubspace(gram, rank, options) };
   const basis = await bottomSubspace({ size: gram.rows, values: gram.values }, rank, { ...options, name: where });
   return { side, columns: basisMatrix(basis) };
+}
+
+/** The start that takes over the part of each weight on those directions: what PiSSA and MiLoRA differ in is `which`. */
+export function startOnDirections(which: "largest" | "smallest"): StartMethod["prepare"] {
+  return async (_grams, _where, context) => ({
+    basis: null,
+    async start({ name, read }) {
+      const weight = read();
+      const { side, columns } = await singularDirections(weight, which, name, context);
+      return splitBySide(weight, columns, side, context.kernels);
+    },
+  });
 }

@@ -67,7 +67,7 @@ async function openRun(spec: TrainJob, checkpoint: Checkpoint, start: StoredStar
   const { kind, rank } = start.info;
   const startTensor = (name: string): Float32Array => {
     const dot = name.lastIndexOf(".");
-    return start.read(name.slice(0, dot))[name.slice(dot + 1).startsWith("A") ? "a" : "b"];
+    return start.factor(name.slice(0, dot), name.startsWith("A", dot + 1) ? "A" : "B"); // A0 and B0 are the start's A and B
   };
   const optimizer: AdamWSettings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: spec.weightDecay, clipNorm: spec.clipNorm };
   const { batch, accumulate, recomputed } = spec;
