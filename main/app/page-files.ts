@@ -3,18 +3,8 @@
 
 import { readFile, realpath } from "node:fs/promises";
 import { extname, join, sep } from "node:path";
-import { securityHeaders } from "../rpc/pages.ts";
+import { contentTypes, securityHeaders } from "../rpc/pages.ts";
 import { isOwnPage } from "./security.ts";
-
-const contentTypes: Record<string, string> = {
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript; charset=utf-8",
-  ".css": "text/css; charset=utf-8",
-  ".json": "application/json; charset=utf-8",
-  ".svg": "image/svg+xml",
-  ".png": "image/png",
-  ".woff2": "font/woff2",
-};
 
 /** Answers one request; a path outside `folder`, also through a link, is a 404 like any other missing file. */
 export async function pageResponse(url: string, folder: string): Promise<Response> {

@@ -42,6 +42,20 @@ export interface ValidationPoint {
   elapsedMs: number;
 }
 
+export interface ProbeAnswer {
+  /** Row number in the questions file. */
+  index: number;
+  subject: "base" | "tuned";
+  question: string;
+  accepted: string[];
+  prompt: string;
+  /** Raw text of the model. */
+  answer: string;
+  isExact: boolean;
+  isContained: boolean;
+  logLikelihoodNats: number;
+}
+
 export type JobEvent =
   | ProgressEvent
   | { type: "point"; point: TrainPoint }
@@ -56,18 +70,7 @@ export type JobEvent =
   | { type: "checkpoint"; step: number; path: string }
   | { type: "resumed"; step: number; path: string }
   | { type: "token"; column: number; text: string }
-  | {
-      type: "answer";
-      index: number;
-      subject: "base" | "tuned";
-      question: string;
-      accepted: string[];
-      prompt: string;
-      answer: string;
-      isExact: boolean;
-      isContained: boolean;
-      logLikelihoodNats: number;
-    }
+  | ({ type: "answer" } & ProbeAnswer)
   | { type: "warning"; warning: ErrorParts }
   | { type: "done"; result: JobResult }
   | { type: "failed"; error: ErrorParts & { isBug: boolean; stack: string | null } }

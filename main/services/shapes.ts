@@ -7,10 +7,10 @@ import type { LengthHistogram } from "../../native-models/data/histogram.ts";
 import type { RowsAccount } from "../../native-models/data/row-tally.ts";
 import type { JobResult, ProbeScore, AskResult, CalibrateResult, InitResult, RowsHead, RowsReport } from "../engine/jobs.ts";
 import type { MemoryPlan, MemoryProposal } from "../../native-models/training/memory-plan.ts";
-import type { ProgressEvent, TrainPoint, ValidationPoint } from "../engine/events.ts";
+import type { ProbeAnswer, ProgressEvent, TrainPoint, ValidationPoint } from "../engine/events.ts";
 import type { RunSettings, TrainSettings, ProbeStart, AskStart } from "./params.ts";
 
-export type { ErrorParts, TrainPoint, ValidationPoint, ProgressEvent, ProbeScore, MemoryPlan, MemoryProposal };
+export type { ErrorParts, TrainPoint, ValidationPoint, ProgressEvent, ProbeAnswer, ProbeScore, MemoryPlan, MemoryProposal };
 export type { ColumnMapping, Split } from "./params.ts";
 export type { RowsHead, RowsReport } from "../engine/jobs.ts";
 export type { DropReason, RowCounts, RowsAccount } from "../../native-models/data/row-tally.ts";
@@ -210,19 +210,6 @@ export interface ProbeSummary {
   createdMs: number;
   endedMs: number | null;
   error: (ErrorParts & { isBug: boolean }) | null;
-}
-
-export interface ProbeAnswer {
-  index: number;
-  subject: "base" | "tuned";
-  question: string;
-  accepted: string[];
-  prompt: string;
-  /** Raw text of the model. */
-  answer: string;
-  isExact: boolean;
-  isContained: boolean;
-  logLikelihoodNats: number;
 }
 
 export type ProbeEvent =
