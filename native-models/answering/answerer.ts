@@ -42,6 +42,8 @@ interface BatchRow {
 export interface Continuation {
   /** Σ ln p of the continuation's tokens. */
   logLikelihood: number;
+  /** ln p of each token, in order. */
+  tokenLogLikelihoods: number[];
   tokens: number;
   /** Every token is the most likely one. */
   isGreedy: boolean;
@@ -146,25 +148,31 @@ export async function createAnswerer({ checkpoint, maxLength, session: sessionOp
   }
 
   async function score(batch: Batch, firstLogLikelihood: (row: number, id: number) => { value: number; best: number }, continuations: readonly (readonly number[])[]): Promise<Continuation[]> {
-    const results = continuations.map((ids, row): Continuation => {
+    const results = continuations.map((ids, row) => {
       const { value, best } = firstLogLikelihood(row, ids[0]);
-      return { logLikelihood: value, tokens: ids.length, isGreedy: best === ids[0] };
+      return { tokenLogLikelihoods: [value], tokens: ids.length, isGreedy: best === ids[0] };
     });
     // Token t of a continuation predicts token t+1; the last one predicts nothing.
     const news = continuations.map((ids) => ids.slice(0, -1));
     for (const rows of chunksOf(news, positionsAtOnce)) {
-      const chunk = pickBatch(batch, rows);
-      const parts = rows.map((row) => news[row]);
-      const order = rows.flatMap((row) => news[row].map((_, t) => ({ row, target: continuations[row][t + 1] })));
-      const places = { places: order.map((_, i) => i), targets: order.map(({ target }) => target) };
-      const outputs = await advance(chunk, parts, places, ["logLikelihood", "best"]);
-      order.forEach(({ row, target }, i) => {
-        results[row].logLikelihood += outputs.logLikelihood.data[i] as number;
-        results[row].isGreedy &&= Number(outputs.best.data[i]) === target;
-      });
-      await yieldToMessages();
+      let chunk = pickBatch(batch, rows);
+      const longest = Math.max(...rows.map((row) => news[row].length));
+      // More than one piece only where a row alone has more positions than are computed at once.
+      for (let from = 0; from < longest; from += positionsAtOnce) {
+        const parts = rows.map((row) => news[row].slice(from, from + positionsAtOnce));
+        const order = rows.flatMap((row, i) => parts[i].map((_, t) => ({ row, target: continuations[row][from + t + 1] })));
+        const places = { places: order.map((_, i) => i), targets: order.map(({ target }) => target) };
+        const isLast = from + positionsAtOnce >= longest;
+        const outputs = await advance(chunk, parts, places, ["logLikelihood", "best", ...(isLast ? [] : cached)]);
+        if (!isLast) chunk = grown(chunk, parts, outputs);
+        order.forEach(({ row, target }, i) => {
+          results[row].tokenLogLikelihoods.push(outputs.logLikelihood.data[i] as number);
+          results[row].isGreedy &&= Number(outputs.best.data[i]) === target;
+        });
+        await yieldToMessages();
+      }
     }
-    return results;
+    return results.map((result) => ({ logLikelihood: result.tokenLogLikelihoods.reduce((sum, value) => sum + value, 0), ...result }));
   }
 
   async function generate(start: Batch, firstLogits: Float32Array, options: GenerateOptions): Promise<Generated[]> {

@@ -14,6 +14,7 @@ import { tinyCheckpoint, tinyRow } from "../support/tiny-training.ts";
 
 const maxLength = 160;
 const logTolerance = 1e-4; // float32 logits of order 10: each about 1e-6, added up over a continuation of 100 tokens
+const tokenTolerance = 1e-5; // one of them
 
 let folder: string;
 let checkpoint: Checkpoint;
@@ -118,10 +119,11 @@ describe("greedy answers", () => {
 });
 
 describe("log-likelihoods", () => {
-  function expected({ ids, adapter }: Row, continuation: readonly number[]): number {
+  function expectedTokens({ ids, adapter }: Row, continuation: readonly number[]): number[] {
     const all = model.logits([...ids, ...continuation], adapter === null ? undefined : updates[adapter]);
-    return continuation.reduce((sum, id, t) => sum + logSoftmax(all[ids.length - 1 + t])[id], 0);
+    return continuation.map((id, t) => logSoftmax(all[ids.length - 1 + t])[id]);
   }
+  const expected = (row: Row, continuation: readonly number[]): number => expectedTokens(row, continuation).reduce((sum, value) => sum + value, 0);
 
   test.each([
     { name: "of one to nine tokens", lengths: [1, 4, 9, 2, 6], promptLength: 5 },
@@ -138,6 +140,18 @@ describe("log-likelihoods", () => {
     expect(worst).toBeLessThan(logTolerance);
     expect(scores.map(({ tokens }) => tokens)).toEqual(lengths);
     expect(await begun.score(continuations), "scoring leaves the rows as they were").toEqual(scores);
+  });
+
+  test("of every single token are those of full forward logits, also of a row too long to be computed at once", async () => {
+    const wide = await createAnswerer({ checkpoint, maxLength: 400, session: { threads: 1 } });
+    const rows = rowsOf([prompt(9, 60), prompt(12, 61)], (i) => [null, 0][i]);
+    const continuations = [prompt(380, 62), prompt(7, 63)];
+    const scores = await (await wide.begin(rows, { adapters })).score(continuations);
+    const worst = Math.max(...rows.flatMap((row, i) => expectedTokens(row, continuations[i]).map((value, t) => Math.abs(value - scores[i].tokenLogLikelihoods[t]))));
+    console.log(`log-likelihoods of single tokens: worst difference ${worst.toExponential(1)} nats from float64`);
+    expect(worst).toBeLessThan(tokenTolerance);
+    expect(scores.map(({ tokenLogLikelihoods }) => tokenLogLikelihoods.length)).toEqual([380, 7]);
+    await wide.release();
   });
 
   test("of the greedy answer are greedy, of another one not", async () => {
