@@ -30,7 +30,7 @@ export const runHead = ["id", "status", "stage", "step", "loss", "created (UTC)"
 export function probeText(probe: ProbeSummary): string {
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
   const rows = ([["base", probe.base], ["tuned", probe.tuned]] as const).flatMap(([name, score]) =>
-    score === null ? [] : [[name, percent(score.exactMatch), percent(score.contains), score.logLikelihoodNats.toFixed(3), String(score.questions)]],
+    score === null ? [] : [[name, percent(score.exactMatch), percent(score.contains), score.logLikelihoodNats?.toFixed(3) ?? "", String(score.questions)]],
   );
   const text = table(["model", "exact match", "contains", "log-likelihood (nats/token)", "questions"], rows);
   return probe.tuned === null ? text : `${text}\nLost ${probe.lost} and gained ${probe.gained} questions against the base.`;

@@ -126,4 +126,12 @@ export const migrations: readonly Migration[] = [
       ) STRICT;
     `,
   },
+  {
+    version: 6,
+    name: "further measures and verdicts of probe answers",
+    sql: `
+      ALTER TABLE probe_answers ADD COLUMN measures TEXT;
+      ALTER TABLE probe_answers ADD COLUMN verdict TEXT;
+    `,
+  },
 ];

@@ -12,7 +12,12 @@ export interface AnswerRow {
   answer: string;
   isExact: boolean;
   isContained: boolean;
+  /** NaN where none was taken. */
   logLikelihoodNats: number;
+  /** Further measures by name. */
+  measures: Record<string, number>;
+  /** What the judge said. */
+  verdict: string | null;
 }
 
 interface RawAnswer {
@@ -25,10 +30,12 @@ interface RawAnswer {
   isExact: number;
   isContained: number;
   logLikelihoodNats: number | null;
+  measures: string | null;
+  verdict: string | null;
 }
 
 const columns = `position, subject, question, accepted, prompt, answer, is_exact AS isExact,
-  is_contained AS isContained, log_likelihood_nats AS logLikelihoodNats`;
+  is_contained AS isContained, log_likelihood_nats AS logLikelihoodNats, measures, verdict`;
 
 // Positions of the questions to show, by what the tuned model did to the base model's answer.
 const positions = {
@@ -45,8 +52,8 @@ function flips(base: 0 | 1, tuned: 0 | 1): string {
 
 export function probeAnswersTable(sql: Sql) {
   const put = sql.prepare<[object]>(`
-    INSERT OR REPLACE INTO probe_answers (probe_id, position, subject, question, accepted, prompt, answer, is_exact, is_contained, log_likelihood_nats)
-    VALUES (@probeId, @position, @subject, @question, @accepted, @prompt, @answer, @isExact, @isContained, @logLikelihoodNats)`);
+    INSERT OR REPLACE INTO probe_answers (probe_id, position, subject, question, accepted, prompt, answer, is_exact, is_contained, log_likelihood_nats, measures, verdict)
+    VALUES (@probeId, @position, @subject, @question, @accepted, @prompt, @answer, @isExact, @isContained, @logLikelihoodNats, @measures, @verdict)`);
   const page = (only: keyof typeof positions) =>
     sql.prepare<[{ id: number; limit: number; offset: number }], RawAnswer>(`
       SELECT ${columns} FROM probe_answers WHERE probe_id = @id AND position IN (
@@ -57,7 +64,7 @@ export function probeAnswersTable(sql: Sql) {
   );
   const copy = sql.prepare<[number, number]>(`
     INSERT INTO probe_answers SELECT ?, position, subject, question, accepted, prompt, answer, is_exact, is_contained,
-      log_likelihood_nats FROM probe_answers WHERE probe_id = ? ORDER BY rowid`);
+      log_likelihood_nats, measures, verdict FROM probe_answers WHERE probe_id = ? ORDER BY rowid`);
   return {
     putAll: sql.transaction((probeId: number, answers: readonly AnswerRow[]) =>
       answers.forEach((answer) =>
@@ -69,6 +76,7 @@ export function probeAnswersTable(sql: Sql) {
           isExact: Number(answer.isExact),
           isContained: Number(answer.isContained),
           logLikelihoodNats: Number.isNaN(answer.logLikelihoodNats) ? null : answer.logLikelihoodNats,
+          measures: Object.keys(answer.measures).length === 0 ? null : JSON.stringify(answer.measures),
         }),
       ),
     ),
@@ -95,5 +103,7 @@ function read(row: RawAnswer): AnswerRow {
     isExact: row.isExact === 1,
     isContained: row.isContained === 1,
     logLikelihoodNats: row.logLikelihoodNats ?? NaN,
+    measures: fromJson<Record<string, number>>(row.measures, "probe_answers.measures") ?? {},
+    verdict: row.verdict,
   };
 }

@@ -53,7 +53,12 @@ export interface ProbeAnswer {
   answer: string;
   isExact: boolean;
   isContained: boolean;
+  /** NaN where the task has no answer to take it of. */
   logLikelihoodNats: number;
+  /** Further measures of the task, such as strict and flexible. */
+  measures: Record<string, number>;
+  /** What the judge said: the end of a program's output, a model's verdict; null where none was asked. */
+  verdict: string | null;
 }
 
 export type JobEvent =

@@ -10,6 +10,9 @@ import type { RowsLook } from "../../native-models/data/rows/inspect.ts";
 import type { RowPreview } from "../../native-models/data/rows/preview.ts";
 import type { ColumnMapping, RowFormat } from "../../native-models/data/rows/types.ts";
 import type { Method } from "../../native-models/nullspace/types.ts";
+import type { ShotChoice } from "../../native-models/probe/read-task.ts";
+import type { TaskName, Wording } from "../../native-models/probe/task.ts";
+import type { PromptForm } from "../../native-models/probe/tasks/questions.ts";
 import type { Recomputed } from "../../native-models/programs/train-program.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
 
@@ -139,13 +142,25 @@ export interface ProbeJob extends PromptSettings {
   /** PEFT folder; null probes the base alone. With one, base and tuned are answered together. */
   adapter: string | null;
   questions: string;
+  /** How questions are asked and judged; null: NQ-open where knowledge is asked, else rows like the training rows, in the
+   *  run's template, final answers compared. */
+  task?: TaskName | null;
   shots: number;
-  /** Questions whose first ones are the shots; absent or null: the first of `questions`, which are then not asked. */
+  /** File or folder of the shots; null: the folder's own split for them, else rows of `questions`, which are then not asked. */
   shotsFrom?: string | null;
+  /** Which of its rows they are; absent: the first ones. */
+  shotChoice?: ShotChoice;
+  /** Of the task "questions": the prompt's text; absent: as NQ-open. */
+  promptForm?: PromptForm | null;
+  /** "plain", the harness's text, where absent. */
+  wording?: Wording;
+  /** The user lets generated programs run in the sandbox. */
+  mayRunPrograms?: boolean;
   limit: number | null;
   batch: number;
-  maxNewTokens: number;
-  /** "knowledge": short answers, NQ-open prompt. "task": rows of a training set, final answers compared. */
+  /** Null: as the task has it. */
+  maxNewTokens: number | null;
+  /** What the probe is for: what must be kept, or what is to be learnt. */
   style: "knowledge" | "task";
   /** Columns of the training set that a task's rows go with, chosen by hand. */
   mapping?: ColumnMapping | null;
@@ -260,8 +275,10 @@ export interface ProbeScore {
   questions: number;
   exactMatch: number;
   contains: number;
-  /** Mean log-likelihood of the first accepted answer, nats a token (negative). */
-  logLikelihoodNats: number;
+  /** Mean log-likelihood of the first accepted answer, nats a token (negative); null where the task has none. */
+  logLikelihoodNats: number | null;
+  /** Means of the task's further measures, such as strict and flexible; absent in results of before. */
+  measures?: Record<string, number>;
 }
 
 export interface ProbeResult {

@@ -37,6 +37,16 @@ const validationSettings = z.object({
 }) satisfies z.ZodType<ValidationSettings>;
 
 const recomputed = z.enum(recomputedLevels);
+/** How a probe asks. */
+const probeSettings = {
+  task: z.enum(["nq_open", "triviaqa", "webqs", "questions", "gsm8k", "math", "humaneval", "mbpp", "mt_bench"]).nullish(),
+  shots: whole,
+  shotsFrom: text.nullable().optional(),
+  shotChoice: z.discriminatedUnion("by", [z.object({ by: z.literal("first") }), z.object({ by: z.literal("seed"), seed: whole }), z.object({ by: z.literal("rows"), rows: z.array(whole) })]).optional(),
+  promptForm: z.object({ description: text, ask: text, delimiter: text }).nullish(),
+  wording: z.enum(["plain", "template"]).optional(),
+  mayRunPrograms: z.boolean().optional(),
+};
 /** What decides about a training's memory, beside its rows. */
 const memorySettings = {
   validation: validationSettings.nullable(),
@@ -95,11 +105,10 @@ export const jobSpec = z.discriminatedUnion("kind", [
     model: text,
     adapter: text.nullable(),
     questions: text,
-    shots: whole,
-    shotsFrom: text.nullable().optional(),
+    ...probeSettings,
     limit: whole.nullable(),
     batch: whole,
-    maxNewTokens: whole,
+    maxNewTokens: whole.nullable(),
     style: z.enum(["knowledge", "task"]),
     ...promptSettings,
     mapping: mapping.nullish(),
@@ -130,7 +139,8 @@ const memoryPlan = z.object({
 
 const evaluated = z.object({ step: whole, lossNats: real });
 
-const score = z.object({ questions: whole, exactMatch: real, contains: real, logLikelihoodNats: real });
+const measures = z.record(text, real);
+const score = z.object({ questions: whole, exactMatch: real, contains: real, logLikelihoodNats: real.nullable(), measures: measures.optional() });
 
 const jobResult = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("calibrate"), out: text, tokens: whole, elapsedMs: real }),
@@ -220,6 +230,8 @@ export const jobEvent = z.discriminatedUnion("type", [
     isExact: z.boolean(),
     isContained: z.boolean(),
     logLikelihoodNats: real,
+    measures,
+    verdict: text.nullable(),
   }),
   z.object({ type: z.literal("warning"), warning: parts }),
   z.object({ type: z.literal("done"), result: jobResult }),

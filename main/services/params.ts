@@ -2,6 +2,7 @@
 // call against its schema once; the command line shows the same defaults in --help.
 
 import { z } from "zod";
+import type { TaskName } from "../../native-models/probe/task.ts";
 import type { recomputedLevels } from "../../native-models/training/memory-terms.ts";
 
 const path = z.string().min(1, "is empty").max(4096);
@@ -13,6 +14,10 @@ export const scalings = ["raw", "official"] as const;
 export const templates = ["auto", "chat", "alpaca"] as const;
 export const overLongChoices = ["drop", "cut-prompt", "refuse"] as const;
 export const splits = ["train", "validation", "test"] as const;
+
+/** Probe tasks; their prompts and judges are in native-models/probe. */
+export const taskNames = ["nq_open", "triviaqa", "webqs", "questions", "gsm8k", "math", "humaneval", "mbpp", "mt_bench"] as const satisfies readonly TaskName[];
+export const wordings = ["plain", "template"] as const;
 
 export const keepsChoices = ["best", "last"] as const;
 
@@ -40,10 +45,7 @@ export const defaults = {
   keeps: "best",
   recomputed: "auto",
   seed: 0,
-  shots: 5,
   probeBatch: 8,
-  knowledgeNewTokens: 32,
-  taskNewTokens: 256,
 } as const;
 
 // ---- stages ----
@@ -162,15 +164,38 @@ export const trainParams = z.object({
   resume: z.boolean().default(false),
 });
 
+const row = z.int().min(0).max(1_000_000_000);
+
+/** How questions are put and judged. */
+const asking = {
+  questions: path,
+  /** Null: NQ-open where knowledge is asked, rows like the training rows where the task is. */
+  task: z.enum(taskNames).nullable().default(null),
+  /** Worked examples before each question; null: as many as the task has in the harness. */
+  shots: z.int().min(0).max(64).nullable().default(null),
+  /** File or data set folder that they come from; null: the folder's own split for them, else rows of `questions`, which are then not asked. */
+  shotsFrom: path.nullable().default(null),
+  /** Which rows they are: the first, some chosen by a seed, or these (from 0). */
+  shotChoice: z
+    .discriminatedUnion("by", [z.object({ by: z.literal("first") }), z.object({ by: z.literal("seed"), seed }), z.object({ by: z.literal("rows"), rows: z.array(row).min(1).max(64) })])
+    .default({ by: "first" }),
+  /** Of the task "questions": the prompt's text, with {question} where the question stands; null: as NQ-open. */
+  promptForm: z
+    .object({ description: z.string().max(10_000).default(""), ask: z.string().max(10_000).refine((text) => text.includes("{question}"), "must have {question} where the question stands"), delimiter: z.string().max(100).default("\n\n") })
+    .nullable()
+    .default(null),
+  /** "plain": the harness's text. "template": a message in the template that the model was trained with. */
+  wording: z.enum(wordings).default("plain"),
+  /** Generated programs may be run, in a sandbox. */
+  mayRunPrograms: z.boolean().default(false),
+  /** Null: as the task has it. */
+  maxNewTokens: count(65_536).nullable().default(null),
+  limit: count(1_000_000).nullable().default(null),
+};
+
 /** Questions asked of base and tuned model after training; null: not asked. */
 const runProbe = z
-  .object({
-    questions: path,
-    shots: z.int().min(0).max(64).default(defaults.shots),
-    /** Another file whose first questions are the shots; null: the first of `questions`. */
-    shotsFrom: path.nullable().default(null),
-    limit: count(1_000_000).nullable().default(null),
-  })
+  .object(asking)
   .nullable()
   .default(null);
 
@@ -195,13 +220,9 @@ export const runParams = z.object({
 export const probeParams = z.object({
   model: path,
   adapter: path.nullable().default(null),
-  questions: path,
-  shots: z.int().min(0).max(64).default(defaults.shots),
-  /** Another file whose first questions are the shots; null: the first of `questions`, which are then not asked. */
-  shotsFrom: path.nullable().default(null),
-  limit: count(1_000_000).nullable().default(null),
+  ...asking,
   batch: count(1024).default(defaults.probeBatch),
-  maxNewTokens: count(65_536).nullable().default(null),
+  /** What the probe is for: what must be kept, or what is to be learnt. */
   style: z.enum(["knowledge", "task"]).default("knowledge"),
   /** Of the rows of a task. */
   ...reading,

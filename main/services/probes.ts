@@ -7,8 +7,9 @@ import type { Emit, ProgressEvent } from "../engine/events.ts";
 import type { ProbeJob, ProbeResult } from "../engine/jobs.ts";
 import type { Deps } from "./deps.ts";
 import { JobCancelled, JobFailure, resultOrThrow, storedError } from "./job-failure.ts";
-import { defaults, type ProbeStart } from "./params.ts";
+import type { ProbeStart } from "./params.ts";
 import { absolute, requireThere } from "./paths.ts";
+import { askingOf, unusualAsking } from "./probe-asking.ts";
 import { probeSummary } from "./run-views.ts";
 import type { AnswerPair, ProbeAnswer, ProbeEvent, ProbeSummary } from "./shapes.ts";
 import { contentHash, stageKey } from "./stage-keys.ts";
@@ -39,23 +40,23 @@ export function probesService(deps: Deps, stages: Stages) {
     if (shotsFrom !== null) requireThere(shotsFrom, "probe: shotsFrom");
     if (adapter !== null) requireThere(adapter, "probe: adapter");
     stages.describe(model);
-    const maxNewTokens = params.maxNewTokens ?? (params.style === "task" ? defaults.taskNewTokens : defaults.knowledgeNewTokens);
-    const { shots, limit, batch, style } = params;
+    const { limit, batch, style } = params;
     const { template, chatTemplate } = templateOfAdapters(deps.readers, model, adapter === null ? [] : [adapter], params.template);
-    const { mapping = null, split = null } = params; // configs of older runs have none
-    return { kind: "probe", model, adapter, questions, shots, shotsFrom, limit, batch, maxNewTokens, style, template, chatTemplate, mapping, split };
+    return { kind: "probe", model, adapter, questions, ...askingOf(params), shotsFrom, limit, batch, style, template, chatTemplate };
   }
 
   async function keyOf(job: ProbeJob): Promise<string> {
     const { shots, limit, maxNewTokens, style, template, chatTemplate, mapping, split } = job;
+    const asking = unusualAsking(job);
     return stageKey("probe", {
       model: stages.fingerprintOf(job.model),
       adapter: job.adapter === null ? null : await contentHash(job.adapter, "probe: adapter"),
       questions: await contentHash(job.questions, "probe: questions"),
       ...(job.shotsFrom && { shotsFrom: await contentHash(job.shotsFrom, "probe: shotsFrom") }),
       // Absent where they are not needed, so that probes of before are found again.
-      ...(style === "task" && chatTemplate && { chatTemplate }),
+      ...((style === "task" || job.wording === "template") && chatTemplate && { chatTemplate }),
       ...((mapping || split) && { reading: JSON.stringify({ mapping, split }) }),
+      ...(asking && { asking }),
       shots, limit, maxNewTokens, style, template,
     });
   }
@@ -203,8 +204,8 @@ export function probesService(deps: Deps, stages: Stages) {
   };
 }
 
-function jobSettings({ model, adapter, questions, shots, shotsFrom = null, limit, batch, maxNewTokens, style, template, mapping = null, split = null }: ProbeJob) {
-  return { model, adapter, questions, shots, shotsFrom, limit, batch, maxNewTokens, style, template, mapping, split };
+function jobSettings({ kind: _, chatTemplate: __, ...settings }: ProbeJob) {
+  return settings;
 }
 
 /** Rows in order of question, base before tuned, as one pair a question. */

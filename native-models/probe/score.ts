@@ -1,6 +1,8 @@
-// Is an answer right? The rules of lm-evaluation-harness for nq_open, triviaqa and gsm8k, and a looser "contains".
+// Is a short answer right? The rules of lm-evaluation-harness for nq_open and triviaqa, and a looser "contains".
 // In: generated text and accepted answers. Out: yes or no. An accepted answer with "." or "," can only be met through an
 // alias without, because generations are cut there; the harness scores so, and so do we.
+
+import { cutAtStops } from "./task.ts";
 
 export type Normalisation = "nq_open" | "triviaqa";
 
@@ -8,10 +10,8 @@ export type Normalisation = "nq_open" | "triviaqa";
 export const answerStops = ["\n", ".", ","] as const;
 
 /** The answer in a generation: up to the first stop, without blanks around it. */
-export function filterGeneration(generated: string): string {
-  let answer = generated;
-  for (const stop of answerStops) answer = answer.split(stop)[0]!;
-  return answer.trim();
+export function filterGeneration(generated: string, stops: readonly string[] = answerStops): string {
+  return cutAtStops(generated, stops).trim();
 }
 
 export function isExactMatch(filtered: string, accepted: readonly string[], normalisation: Normalisation): boolean {
@@ -39,16 +39,4 @@ export function isContained(text: string, accepted: readonly string[]): boolean 
 
 function toWords(text: string): string {
   return text.toLowerCase().replace(/['’]/g, "").replace(/[^\p{L}\p{N}\p{M}]+/gu, " ").trim();
-}
-
-/** gsm8k: strict takes the first "#### N", flexible the last number. Null where there is none. */
-export function finalNumber(text: string, how: "strict" | "flexible"): string | null {
-  const found = how === "strict" ? /#### (-?[0-9.,]+)/.exec(text)?.[1] : text.match(/-?[$0-9.,]{2,}|-?[0-9]+/g)?.at(-1);
-  return found === undefined ? null : found.replace(/[,$]/g, "").replace(/\.$/, "");
-}
-
-/** Does the text end in the number that the worked answer `gold` ends in? */
-export function isFinalNumberMatch(text: string, gold: string, how: "strict" | "flexible"): boolean {
-  const wanted = finalNumber(gold, "strict") ?? finalNumber(gold, "flexible");
-  return wanted !== null && finalNumber(text, how) === wanted;
 }

@@ -17,7 +17,7 @@ const previewedQuestions = 24;
 interface ProbeDraft {
   isOn: boolean;
   questions: string;
-  shots: number;
+  shots: number | null;
   limit: number | null;
 }
 
@@ -64,8 +64,8 @@ const emptyDraft = () => ({
   } as ValidationDraft,
   recomputed: defaults.recomputed as NonNullable<RunStartInput["recomputed"]>,
   seed: defaults.seed as number,
-  probe: { isOn: true, questions: "", shots: defaults.shots as number, limit: 100 as number | null } as ProbeDraft,
-  taskProbe: { isOn: true, questions: "", shots: 0, limit: 40 as number | null } as ProbeDraft,
+  probe: { isOn: true, questions: "", shots: 5 as number | null, limit: 100 as number | null } as ProbeDraft,
+  taskProbe: { isOn: true, questions: "", shots: null, limit: 40 as number | null } as ProbeDraft,
 });
 
 export class NewRunState {

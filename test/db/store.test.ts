@@ -114,7 +114,7 @@ test("points can be thinned to every so many steps", () => {
 test("flips are the questions that the tuned model lost or gained", () => {
   const probe = store.probes.insert({ runId: null, key: "k", style: "knowledge", config: {}, owner: "me", createdMs: 1 });
   const answer = (index: number, subject: "base" | "tuned", isExact: boolean) => ({
-    index, subject, isExact, question: `q${index}`, accepted: ["yes"], prompt: "p", answer: "a", isContained: isExact, logLikelihoodNats: -1,
+    index, subject, isExact, question: `q${index}`, accepted: ["yes"], prompt: "p", answer: "a", isContained: isExact, logLikelihoodNats: -1, measures: { strict: Number(isExact) }, verdict: null,
   });
   store.probeAnswers.putAll(probe, [
     answer(0, "base", true), answer(0, "tuned", true), answer(1, "base", true), answer(1, "tuned", false),

@@ -133,7 +133,7 @@ async function probe({ spec, emit, signal, has }: Context<ProbeJob>): Promise<Jo
     signal.throwIfAborted();
     for (const subject of subjects) {
       const isExact = subject === "base" ? index % 2 === 0 : index % 4 === 0;
-      emit({ type: "answer", index, subject, question: `question ${index}`, accepted: ["yes"], prompt: `Q: question ${index}\nA:`, answer: isExact ? "yes" : "no", isExact, isContained: isExact, logLikelihoodNats: -1 });
+      emit({ type: "answer", index, subject, question: `question ${index}`, accepted: ["yes"], prompt: `Q: question ${index}\nA:`, answer: isExact ? "yes" : "no", isExact, isContained: isExact, logLikelihoodNats: -1, measures: {}, verdict: null });
     }
   }
   const score = (exact: number) => ({ questions, exactMatch: exact / questions, contains: exact / questions, logLikelihoodNats: -1 });

@@ -2,9 +2,10 @@
 
 import { readFile } from "node:fs/promises";
 import { expect } from "vitest";
-import { readQuestions } from "../../native-models/data/questions.ts";
-import { knowledgePrompt } from "../../native-models/probe/prompts.ts";
+import { readTask } from "../../native-models/probe/read-task.ts";
 import { filterGeneration, isExactMatch } from "../../native-models/probe/score.ts";
+import { examplesText } from "../../native-models/probe/task.ts";
+import { nqOpen } from "../../native-models/probe/tasks/nq-open.ts";
 import { goldenFile, sharedData, sharedFolder } from "../support/shared-paths.ts";
 import { test } from "vitest";
 
@@ -21,11 +22,12 @@ const sharedTest = test.skipIf(sharedFolder === null);
 sharedTest("120 prompts, filtered answers and scores equal the harness's", async () => {
   const text = await readFile(goldenFile("lm_eval_nq_5shot.jsonl"), "utf8");
   const rows = text.trim().split("\n").map((line) => JSON.parse(line) as HarnessRow);
-  const shots = (await readQuestions(sharedData("nq_open.calibration.jsonl"))).slice(0, 5);
-  const questions = await readQuestions(sharedData("nq_open.probe.jsonl"));
+  const { examples, asked } = await readTask(nqOpen, {
+    questions: sharedData("nq_open.probe.jsonl"), split: null, shots: 5, shotsFrom: sharedData("nq_open.calibration.jsonl"), choice: { by: "first" }, limit: 120,
+  });
   expect(rows).toHaveLength(120);
   for (const [i, row] of rows.entries()) {
-    expect(knowledgePrompt("nq_open", questions[i]!.question, shots)).toBe(row.prompt);
+    expect(examplesText(nqOpen, examples) + asked[i]!.question.prompt).toBe(row.prompt);
     const filtered = filterGeneration(row.generated);
     expect(filtered).toBe(row.filtered);
     expect(isExactMatch(filtered, row.answers, "nq_open") ? 1 : 0).toBe(row.exact_match);

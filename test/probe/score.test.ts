@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { knowledgePrompt } from "../../native-models/probe/prompts.ts";
-import { filterGeneration, finalNumber, isContained, isExactMatch, isFinalNumberMatch } from "../../native-models/probe/score.ts";
+import { finalNumber, isFinalNumberMatch } from "../../native-models/probe/number-answers.ts";
+import { filterGeneration, isContained, isExactMatch } from "../../native-models/probe/score.ts";
 
 test.each([
   [" Paris\nQ: next", "Paris"],
@@ -49,11 +49,4 @@ describe("final numbers", () => {
     expect(isFinalNumberMatch("the answer is 4", "#### 4", "flexible")).toBe(true);
     expect(isFinalNumberMatch("none", "no gold", "flexible")).toBe(false);
   });
-});
-
-test("prompts of both tasks, with and without shots", () => {
-  const shot = { question: "who", answers: ["she", "her"] };
-  expect(knowledgePrompt("nq_open", "what")).toBe("Answer these questions:\n\nQ: what?\nA:");
-  expect(knowledgePrompt("nq_open", "what", [shot])).toBe("Answer these questions:\n\nQ: who?\nA: she\nQ: what?\nA:");
-  expect(knowledgePrompt("triviaqa", "What?", [shot])).toBe("Question: who?\nAnswer: she\n\nQuestion: What??\nAnswer:");
 });

@@ -7,7 +7,8 @@ import { openTokenizer } from "../../native-models/checkpoint/tokenizer.ts";
 import { planRows } from "../../native-models/data/plan.ts";
 import { readQuestions, type Question } from "../../native-models/data/questions.ts";
 import { openRows } from "../../native-models/data/rows/open.ts";
-import { filterGeneration, finalNumber, isExactMatch, isFinalNumberMatch } from "../../native-models/probe/score.ts";
+import { finalNumber, isFinalNumberMatch } from "../../native-models/probe/number-answers.ts";
+import { filterGeneration, isExactMatch } from "../../native-models/probe/score.ts";
 import { makeSamples, type WordProblem } from "../../scripts/make-samples.ts";
 import { goldenTest, realModel, repoRoot } from "../support/shared-paths.ts";
 

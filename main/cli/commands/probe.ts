@@ -1,31 +1,32 @@
-// nullspace probe: what the model knows, base and tuned together.
+// nullspace probe: what the model knows or can do, base and tuned together, by any of the probe tasks.
 
-import type { Command } from "commander";
-import { defaults } from "../../services/params.ts";
+import { Option, type Command } from "commander";
+import { splits, type taskNames } from "../../services/params.ts";
 import type { Context } from "../context.ts";
-import { command, whole } from "../options.ts";
+import { command } from "../options.ts";
+import { addProbeOptions, addTaskOption, probeSettings, tasksHelp, type ProbeOptions } from "../probe-options.ts";
 import { probeText } from "../tables.ts";
 
-interface Options {
+interface Options extends ProbeOptions {
   model: string;
   adapter?: string;
   questions: string;
-  shots: number;
-  shotsFrom?: string;
-  limit?: number;
+  task?: (typeof taskNames)[number];
+  split?: (typeof splits)[number];
 }
 
 export function make(context: Context): Command {
-  return command("probe", "Asks world-knowledge questions and scores the answers; with an adapter, of base and tuned model together.")
+  const probe = command("probe", "Asks questions of a probe task and scores the answers; with an adapter, of base and tuned model together.")
     .requiredOption("--model <DIR>", "model folder")
     .option("--adapter <DIR>", "PEFT folder of the tuned model; without it the base alone is asked")
-    .requiredOption("--questions <FILE>", "questions with accepted answers")
-    .option("--shots <N>", "example answers before each question: the file's first, which are then not asked", whole, defaults.shots)
-    .option("--shots-from <FILE>", "questions whose first ones are the examples instead")
-    .option("--limit <N>", "most questions to ask (default: all)", whole)
-    .action(async ({ model, adapter, questions, shots, shotsFrom, limit }: Options) => {
+    .requiredOption("--questions <FILE>", "the task's questions: JSONL, JSON, CSV, Parquet, .jsonl.gz or a data set folder")
+    .addOption(new Option("--split <NAME>", "part of a data set folder (default: the one that the task asks)").choices(splits));
+  return addProbeOptions(addTaskOption(probe, "--task", "how questions are asked and scored; see below (default: nq_open)"))
+    .addHelpText("after", tasksHelp())
+    .action(async (options: Options) => {
+      const { model, adapter, questions, task, split } = options;
       const client = context.client();
-      const { id } = await client.probe.start({ model, adapter: adapter ?? null, questions, shots, shotsFrom: shotsFrom ?? null, limit: limit ?? null });
+      const { id } = await client.probe.start({ model, adapter: adapter ?? null, questions, task: task ?? null, split: split ?? null, ...probeSettings(options) });
       const cancel = () => void client.probe.cancel({ id }).catch(() => {}); // it has just ended: the loop below sees it
       if (context.signal.aborted) cancel();
       context.signal.addEventListener("abort", cancel);

@@ -2,15 +2,16 @@
 
 import { Option, type Command } from "commander";
 import type { RunDetail } from "../../rpc/contract.ts";
-import { defaults, methods, scalings } from "../../services/params.ts";
+import { defaults, methods, scalings, type taskNames } from "../../services/params.ts";
 import type { Context } from "../context.ts";
 import { endRun, followRun } from "../follow-run.ts";
 import { command, whole } from "../options.ts";
+import { addProbeOptions, addTaskOption, probeSettings, tasksHelp, type ProbeOptions } from "../probe-options.ts";
 import { probeText } from "../tables.ts";
 import { memoryLine, validationText } from "../training-text.ts";
 import { addTrainingOptions, trainingSettings, type TrainingOptions } from "../training-options.ts";
 
-interface Options extends TrainingOptions {
+interface Options extends TrainingOptions, ProbeOptions {
   name?: string;
   model: string;
   questions: string;
@@ -20,11 +21,14 @@ interface Options extends TrainingOptions {
   method: (typeof methods)[number];
   rank: number;
   probeQuestions?: string;
+  probeTask?: TaskOption;
   taskQuestions?: string;
-  shots: number;
-  shotsFrom?: string;
-  limit?: number;
+  taskProbe?: TaskOption;
+  taskShots?: number;
+  taskShotsFrom?: string;
 }
+
+type TaskOption = (typeof taskNames)[number];
 
 export function make(context: Context): Command {
   const run = command("run", "Calibrates, makes the start, trains and probes, in one go. Stages done before are found again; a stopped run of the same settings goes on.")
@@ -36,16 +40,20 @@ export function make(context: Context): Command {
     .addOption(new Option("--scaling <NAME>", "weight of the samples: raw sums, or official: each divided by its largest input").choices(scalings).default(defaults.scaling))
     .addOption(new Option("--method <NAME>", "how the adapter starts").choices(methods).default(defaults.method))
     .option("--rank <R>", "rank of the adapter", whole, defaults.rank);
-  return addTrainingOptions(run)
-    .option("--probe-questions <FILE>", "questions with answers, asked of base and tuned model after training")
-    .option("--task-questions <FILE>", "rows like the training rows, whose final answers are compared after training")
-    .option("--shots <N>", "example answers before each question of --probe-questions", whole, defaults.shots)
-    .option("--shots-from <FILE>", "questions whose first ones are the examples; default: the first of --probe-questions")
-    .option("--limit <N>", "most questions to ask (default: all)", whole)
+  const withProbe = addTrainingOptions(run).option("--probe-questions <FILE>", "questions with answers, asked of base and tuned model after training; the options below say how");
+  const withTask = addProbeOptions(addTaskOption(withProbe, "--probe-task", "how --probe-questions are asked and scored, see below (default: nq_open)"))
+    .option("--task-questions <FILE>", "questions of the task that is learnt, asked after training");
+  return addTaskOption(withTask, "--task-probe", "how --task-questions are asked and scored, see below (default: rows like the training rows, final answers compared)")
+    .option("--task-shots <N>", "worked examples before each of --task-questions (default: as the task has)", whole)
+    .option("--task-shots-from <FILE>", "file or folder that they come from")
+    .addHelpText("after", tasksHelp())
     .action(async (options: Options) => {
-      const { name, model, questions, samples, calibrationLength, scaling, method, rank, shots, limit } = options;
-      const probe = options.probeQuestions === undefined ? null : { questions: options.probeQuestions, shots, shotsFrom: options.shotsFrom ?? null, limit: limit ?? null };
-      const taskProbe = options.taskQuestions === undefined ? null : { questions: options.taskQuestions, shots: 0, limit: limit ?? null };
+      const { name, model, questions, samples, calibrationLength, scaling, method, rank } = options;
+      const probe = options.probeQuestions === undefined ? null : { ...probeSettings(options), questions: options.probeQuestions, task: options.probeTask ?? null };
+      const taskProbe = options.taskQuestions === undefined ? null : {
+        questions: options.taskQuestions, task: options.taskProbe ?? null, shots: options.taskShots ?? null, shotsFrom: options.taskShotsFrom ?? null,
+        mayRunPrograms: options.sandbox ?? false, limit: options.limit ?? null,
+      };
       const { id } = await context.client().runs.start({
         name: name ?? null, model, questions, samples, calibrationLength, scaling, method, rank, probe, taskProbe,
         ...trainingSettings(options), continueStopped: true,

@@ -1,18 +1,23 @@
-// What a probe asks, and how it judges: a question of world knowledge, or a row of the task.
-// Knowledge: lm-evaluation-harness's nq_open prompt, stops and exact match. Shots are the first questions of another
-// file, or else of the same one, which are then not asked. Task: the row's prompt in the run's template; right is the
-// final number, or the same text where the answer has none.
+// What a probe asks and how it judges: questions of one of the probe tasks, or rows of a training set.
+// In: the job and the model's tokenizer. Out: prompts as token ids, the answer whose log-likelihood is taken, and a judge.
 
-import type { Tokenizer } from "../../../native-models/checkpoint/types.ts";
+import type { ChatMessage, Tokenizer } from "../../../native-models/checkpoint/types.ts";
 import { encodeFromStart } from "../../../native-models/data/from-start.ts";
 import { encodePrompt, renderPrompt } from "../../../native-models/data/prompt.ts";
-import { readQuestions } from "../../../native-models/data/questions.ts";
-import { openLikeRows } from "../../../native-models/data/rows/open.ts";
-import type { TrainingRow } from "../../../native-models/data/rows/types.ts";
 import { UserError } from "../../../native-models/errors.ts";
-import { knowledgePrompt } from "../../../native-models/probe/prompts.ts";
-import { answerStops, filterGeneration, finalNumber, isContained, isExactMatch, isFinalNumberMatch } from "../../../native-models/probe/score.ts";
+import { readTask } from "../../../native-models/probe/read-task.ts";
+import { isContained } from "../../../native-models/probe/score.ts";
+import { cutAtStops, examplesText, type Judge, type Judged, type ProbeTask, type TaskQuestion } from "../../../native-models/probe/task.ts";
+import { probeTasks } from "../../../native-models/probe/tasks.ts";
+import { questionsTask } from "../../../native-models/probe/tasks/questions.ts";
 import type { ProbeJob } from "../jobs.ts";
+import { rowItems } from "./row-items.ts";
+
+/** What a model gave: its text, and for each of `continuations` whether it is the greedy one. */
+export interface Given {
+  text: string;
+  areGreedy: readonly boolean[];
+}
 
 export interface ProbeItem {
   /** Row number in the file. */
@@ -21,87 +26,112 @@ export interface ProbeItem {
   accepted: string[];
   prompt: string;
   promptIds: number[];
-  /** The first accepted answer, whose log-likelihood is taken. */
+  /** The answer whose log-likelihood is taken. */
   answerIds: number[];
+  /** Answers that are looked at whether they are the greedy continuation; mostly none. */
+  continuations: number[][];
+  /** Most tokens that are written; 0: none are. */
+  newTokens: number;
   isFinished(text: string): boolean;
-  judge(text: string): { isExact: boolean; isContained: boolean };
+  judge(given: Given): Judged | Promise<Judged>;
 }
 
-/** Questions of a probe; those whose prompt is longer than `longestPrompt` tokens are refused by number. */
-export async function probeItems(spec: ProbeJob, tokenizer: Tokenizer, longestPrompt: number): Promise<ProbeItem[]> {
-  const items = spec.style === "knowledge" ? await knowledgeItems(spec, tokenizer) : await taskItems(spec, tokenizer);
+/** Runs a generated program and says how it ended. */
+export type RunProgram = (program: string) => Promise<{ hasPassed: boolean; verdict: string }>;
+
+/** The task that a job asks by. */
+export function taskOf({ task, style, promptForm }: Pick<ProbeJob, "task" | "style" | "promptForm">): ProbeTask | null {
+  if (!task) return style === "knowledge" ? probeTasks.nq_open : null;
+  return task === "questions" && promptForm ? questionsTask(promptForm) : probeTasks[task];
+}
+
+/** Questions of a probe; those whose prompt leaves no room for an answer in `longest` tokens are refused by number. */
+export async function probeItems(spec: ProbeJob, tokenizer: Tokenizer, longest: number, runProgram: RunProgram | null = null): Promise<ProbeItem[]> {
+  const task = taskOf(spec);
+  const items = task === null ? await rowItems(spec, tokenizer) : await taskItems(spec, task, tokenizer, runProgram);
   if (items.length === 0) {
-    const why = spec.shotsFrom ? "The file has no question to ask." : `No question is left to ask: the file's first ${spec.shots} are the examples.`;
+    const why = spec.shotsFrom ? "The file has no question to ask." : `No question is left to ask: ${spec.shots} of the file's rows are the examples.`;
     throw new UserError({ what: why, where: spec.questions, fix: "Give more questions or fewer shots." });
   }
-  const tooLong = items.find(({ promptIds }) => promptIds.length > longestPrompt);
+  const tooLong = items.find((item) => item.promptIds.length + longestAnswer(item) > longest);
   if (tooLong) {
+    const room = longest - longestAnswer(tooLong);
     throw new UserError({
-      what: `The prompt of question ${tooLong.index + 1} has ${tooLong.promptIds.length} tokens; with its answer, at most ${longestPrompt} fit.`,
+      what: `The prompt of question ${tooLong.index + 1} has ${tooLong.promptIds.length} tokens; with its answer, at most ${room} fit.`,
       where: spec.questions,
-      fix: "Use fewer shots, or leave the question out.",
+      fix: "Use fewer shots or new tokens, or leave the question out.",
     });
   }
   return items;
 }
 
-async function knowledgeItems({ questions: file, shots, shotsFrom, limit }: ProbeJob, tokenizer: Tokenizer): Promise<ProbeItem[]> {
-  const questions = await readQuestions(file);
-  const examples = (shotsFrom ? await readQuestions(shotsFrom) : questions).slice(0, shots);
-  if (examples.length < shots) {
-    throw new UserError({ what: `The file has ${examples.length} questions; ${shots} examples were asked for.`, where: shotsFrom ?? file, fix: "Give more questions or fewer shots." });
-  }
-  const first = shotsFrom ? 0 : shots;
-  return questions.slice(first, limit === null ? undefined : first + limit).map(({ question, answers }, i): ProbeItem => {
-    const prompt = knowledgePrompt("nq_open", question, examples);
+function longestAnswer({ newTokens, answerIds, continuations }: ProbeItem): number {
+  return Math.max(newTokens, ...[answerIds, ...continuations].map(({ length }) => length));
+}
+
+async function taskItems(spec: ProbeJob, task: ProbeTask, tokenizer: Tokenizer, runProgram: RunProgram | null): Promise<ProbeItem[]> {
+  const { questions, split = null, shots, shotsFrom = null, shotChoice = { by: "first" }, limit } = spec;
+  const { examples, asked } = await readTask(task, { questions, split, shots, shotsFrom, choice: shotChoice, limit });
+  const ask = spec.wording === "template" ? inTemplate(spec, examples, tokenizer) : inPlainText(task, examples, tokenizer);
+  const stops = spec.wording === "template" ? [] : task.stops;
+  return asked.map(({ index, question }): ProbeItem => {
+    const { prompt, promptIds, continuation } = ask(question);
+    const isWritten = question.judge.kind !== "greedy";
     return {
-      index: first + i,
-      question,
-      accepted: answers,
+      index,
+      question: question.question,
+      accepted: question.accepted,
       prompt,
-      promptIds: encodeFromStart(prompt, tokenizer),
-      answerIds: tokenizer.encode(` ${answers[0]}`),
-      isFinished: (text) => answerStops.some((stop) => text.includes(stop)),
-      judge: (text) => ({ isExact: isExactMatch(filterGeneration(text), answers, "nq_open"), isContained: isContained(text, answers) }),
+      promptIds,
+      answerIds: continuation(question.target ?? question.example),
+      continuations: question.judge.kind === "greedy" ? question.judge.continuations.map(continuation) : [],
+      newTokens: isWritten ? (spec.maxNewTokens ?? task.newTokens) : 0,
+      isFinished: (text) => stops.some((stop) => text.includes(stop)),
+      judge: (given) => judgeGiven(question, { ...given, cut: cutAtStops(given.text, stops) }, spec, runProgram),
     };
   });
 }
 
-async function taskItems({ questions: file, limit, template, mapping, split }: ProbeJob, tokenizer: Tokenizer): Promise<ProbeItem[]> {
-  const source = await openLikeRows(file, mapping ?? null, split ?? null);
-  try {
-    const items: ProbeItem[] = [];
-    for await (const { index, row } of source.rows()) {
-      if (limit !== null && items.length === limit) break;
-      items.push(taskItem(index, row, tokenizer, template, file));
-    }
-    return items;
-  } finally {
-    await source.close();
-  }
+type Ask = (question: TaskQuestion) => { prompt: string; promptIds: number[]; continuation(text: string): number[] };
+
+function inPlainText(task: ProbeTask, examples: readonly TaskQuestion[], tokenizer: Tokenizer): Ask {
+  const before = examplesText(task, examples);
+  return (question) => {
+    const prompt = before + question.prompt;
+    const promptIds = encodeFromStart(prompt, tokenizer);
+    // As the harness parts them: what the whole text has more than the prompt, which a tokenizer may cut differently alone.
+    const continuation = (text: string): number[] => {
+      const ids = encodeFromStart(prompt + text, tokenizer).slice(promptIds.length);
+      return ids.length > 0 ? ids : tokenizer.encode(text);
+    };
+    return { prompt, promptIds, continuation };
+  };
 }
 
-function taskItem(index: number, { turns }: TrainingRow, tokenizer: Tokenizer, template: ProbeJob["template"], file: string): ProbeItem {
-  const last = turns.findLastIndex(({ role }) => role === "assistant");
-  if (last < 1) {
-    throw new UserError({ what: `Row ${index + 1} has no question with an answer.`, where: file, fix: "Probe the task with rows that have both." });
-  }
-  const messages = turns.slice(0, last).flatMap(({ role, content }) => (role === "text" ? [] : [{ role, content }]));
-  const gold = turns[last].content;
-  const number = finalNumber(gold, "strict") ?? finalNumber(gold, "flexible");
-  const prompt = renderPrompt(messages, tokenizer, template);
-  const answer = template === "alpaca" ? ` ${gold}` : gold;
-  return {
-    index,
-    question: messages.findLast(({ role }) => role === "user")?.content ?? "",
-    accepted: [number ?? gold],
-    prompt,
-    promptIds: encodePrompt(prompt, tokenizer, template),
-    answerIds: tokenizer.encode(answer),
-    isFinished: () => false,
-    judge(text) {
-      if (number !== null) return { isExact: isFinalNumberMatch(text, gold, "flexible"), isContained: isContained(text, [number]) };
-      return { isExact: text.trim() === gold.trim(), isContained: isContained(text, [gold]) };
-    },
+/** Examples are earlier turns of the conversation. */
+function inTemplate({ template }: ProbeJob, examples: readonly TaskQuestion[], tokenizer: Tokenizer): Ask {
+  const turns = examples.flatMap(({ message, example }): ChatMessage[] => [{ role: "user", content: message }, { role: "assistant", content: example.trim() }]);
+  return ({ message }) => {
+    const prompt = renderPrompt([...turns, { role: "user", content: message }], tokenizer, template);
+    const promptIds = encodePrompt(prompt, tokenizer, template);
+    return { prompt, promptIds, continuation: (text) => tokenizer.encode(template === "alpaca" ? ` ${text.trim()}` : text.trim()) };
   };
+}
+
+async function judgeGiven({ judge, accepted }: TaskQuestion, given: Given & { cut: string }, { wording = "plain" }: ProbeJob, runProgram: RunProgram | null): Promise<Judged> {
+  const judges: { [K in Judge["kind"]]: (by: Extract<Judge, { kind: K }>) => Judged | Promise<Judged> } = {
+    text: (by) => by.judge(given.cut, given.text),
+    greedy(by) {
+      const right = given.areGreedy.indexOf(true);
+      const verdict = right < 0 ? "No accepted answer is the greedy continuation." : `Greedy continuation:${by.continuations[right]}`;
+      return { isExact: right >= 0, isContained: right >= 0, verdict };
+    },
+    async program(by) {
+      if (runProgram === null) throw new UserError({ what: "Programs of the model are not run here.", where: "probe: mayRunPrograms", fix: "Allow it where there is a sandbox." });
+      const { hasPassed, verdict } = await runProgram(by.program(given.cut, wording));
+      return { isExact: hasPassed, isContained: hasPassed || isContained(given.text, accepted), verdict };
+    },
+    turns: () => ({ isExact: false, isContained: false }),
+  };
+  return (judges[judge.kind] as (by: Judge) => Judged | Promise<Judged>)(judge);
 }

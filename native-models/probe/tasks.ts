@@ -1,0 +1,24 @@
+// The probe tasks, a row each.
+
+import type { ProbeTask, TaskName } from "./task.ts";
+import { gsm8k } from "./tasks/gsm8k.ts";
+import { humaneval } from "./tasks/humaneval.ts";
+import { math } from "./tasks/math.ts";
+import { mbpp } from "./tasks/mbpp.ts";
+import { mtBench } from "./tasks/mt-bench.ts";
+import { nqOpen } from "./tasks/nq-open.ts";
+import { questionsTask } from "./tasks/questions.ts";
+import { triviaqa } from "./tasks/triviaqa.ts";
+import { webqs } from "./tasks/webqs.ts";
+
+export const probeTasks: Record<TaskName, ProbeTask> = {
+  nq_open: nqOpen,
+  triviaqa,
+  webqs,
+  questions: questionsTask(),
+  gsm8k,
+  math,
+  humaneval,
+  mbpp,
+  mt_bench: mtBench,
+};
