@@ -128,7 +128,7 @@ function makeWorld(folder: string, model: string) {
         kind: "train", model: modelPath, init: startOf(modelPath, setting), data: rowsOf(length), template: "chat", steps: 2, epochs: null,
         batch, accumulate, length, learningRate: 1e-4, warmupRatio: 0, clipNorm: 1, weightDecay: 0, checkpointEverySteps: 100, recomputed, memoryBytes: null,
         validation: setting.validates ? { from: { rows: 8 }, everySteps: 1, patience: null, leastImprovementNats: 0, keeps: "best" } : null,
-        seed: 0, out: join(folder, `run-${index}`), resume: false,
+        retention: null, seed: 0, out: join(folder, `run-${index}`), resume: false,
       };
     },
   };

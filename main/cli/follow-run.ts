@@ -3,6 +3,7 @@
 import type { RunDetail, RunEvent } from "../rpc/contract.ts";
 import type { Context } from "./context.ts";
 import { rowsText } from "./tables.ts";
+import { retentionLine } from "./training-text.ts";
 
 const stageNames: Record<string, string> = {
   calibrate: "Calibration",
@@ -28,6 +29,7 @@ export async function followRun(context: Context, id: number): Promise<RunDetail
       if (event.type === "ended") return event.run;
       if (event.type === "points") loss = `loss ${event.points[event.points.length - 1]!.lossNats.toFixed(3)}`;
       else if (event.type === "validations") for (const { step, lossNats, isBest } of event.validations) context.note(`Validation after step ${step}: loss ${lossNats.toFixed(3)}${isBest ? ", the lowest so far" : ""}`);
+      else if (event.type === "retentions") for (const point of event.retentions) context.note(retentionLine(point));
       else if (event.type === "note") context.note(event.note.text);
       else if (event.type === "rows") context.note(rowsText(event.rows));
       else if (event.type === "stages") showStages(context, event, shown);

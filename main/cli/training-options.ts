@@ -4,9 +4,9 @@ import type { Command } from "commander";
 import { defaults } from "../services/params.ts";
 import { real, whole } from "./options.ts";
 import { addRowOptions, rowSettings, type RowOptions } from "./row-options.ts";
-import { addMemoryOptions, addValidationOptions, memorySettings, validationSettings, type MemoryOptions, type ValidationOptions } from "./validation-options.ts";
+import { addMemoryOptions, addRetentionOptions, addValidationOptions, memorySettings, retentionSettings, validationSettings, type MemoryOptions, type RetentionOptions, type ValidationOptions } from "./validation-options.ts";
 
-export interface TrainingOptions extends RowOptions, ValidationOptions, MemoryOptions {
+export interface TrainingOptions extends RowOptions, ValidationOptions, RetentionOptions, MemoryOptions {
   steps?: number;
   epochs?: number;
   batch: number;
@@ -26,13 +26,13 @@ export function addTrainingOptions(command: Command): Command {
     .option("--lr <X>", "highest learning rate, after warm-up", real, defaults.learningRate)
     .option("--checkpoint-every <N>", "steps between checkpoints", whole, defaults.checkpointEverySteps)
     .option("--seed <S>", "seed of everything random, 0 or more", whole, defaults.seed);
-  return addMemoryOptions(addValidationOptions(withSteps));
+  return addMemoryOptions(addRetentionOptions(addValidationOptions(withSteps)));
 }
 
 export function trainingSettings(options: TrainingOptions) {
   const { steps, epochs, batch, accumulate, lr, checkpointEvery, seed } = options;
   return {
-    ...rowSettings(options), ...validationSettings(options), ...memorySettings(options), steps: steps ?? null, epochs: epochs ?? null, batch, accumulate,
+    ...rowSettings(options), ...validationSettings(options), ...retentionSettings(options), ...memorySettings(options), steps: steps ?? null, epochs: epochs ?? null, batch, accumulate,
     learningRate: lr, checkpointEverySteps: checkpointEvery, seed,
   };
 }

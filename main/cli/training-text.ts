@@ -1,6 +1,7 @@
-// What training has to say beside its loss: the validation losses, and memory estimated and measured.
+// What training has to say beside its loss: validation losses, retention, and memory estimated and measured.
 
-import type { MemoryPlan, RunDetail } from "../rpc/contract.ts";
+import type { MemoryPlan, RetentionPoint, RunDetail, RunEstimate } from "../rpc/contract.ts";
+import { duration } from "./progress.ts";
 import { bytes, table } from "./tables.ts";
 
 const levels: Record<MemoryPlan["recomputed"], string> = {
@@ -22,6 +23,29 @@ export function validationText({ stages, validations }: RunDetail): string[] {
   return best === undefined ? [] : [`Validation: ${validations.length} evaluations, lowest loss ${best.lossNats.toFixed(3)} at step ${best.step}`];
 }
 
+/** One measurement of retention. */
+export function retentionLine({ step, retention, low, high, nats, questions, elapsedMs }: RetentionPoint): string {
+  if (step === 0) return `Retention is measured on ${questions} questions: right answers have ${nats.toFixed(3)} nats a token in the base (took ${duration(elapsedMs)}).`;
+  return `Retention after step ${step}: ${percent(retention)} (${percent(low)} to ${percent(high)})`;
+}
+
+/** What was kept while training, at what cost, and whether that ended it; nothing where it was not measured. */
+export function retentionText({ stages, retentions, config }: RunDetail): string[] {
+  const last = retentions.at(-1);
+  if (last === undefined || last.step === 0) return [];
+  const result = stages.flatMap(({ result }) => (result?.kind === "train" ? [result.retention] : []))[0] ?? null;
+  const lowest = retentions.reduce((least, point) => (point.retention < least.retention ? point : least));
+  const costMs = retentions.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0);
+  const ended = result?.hasFallenBelow ? ` It fell below the floor of ${percent(config.retention?.floor ?? 0)}, so training stopped; the adapter is of step ${result.adapterStep}.` : "";
+  return [
+    `Retention on ${last.questions} questions: ${percent(last.retention)} (${percent(last.low)} to ${percent(last.high)}) at step ${last.step}, lowest ${percent(lowest.retention)} at step ${lowest.step}; ${retentions.length} measurements took ${duration(costMs)}.${ended}`,
+  ];
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
 /** One line: the estimate beside the measured peak. */
 export function memoryLine({ memory }: RunDetail): string[] {
   if (memory === null) return [];
@@ -36,14 +60,15 @@ function percentOff(estimated: number, measured: number): string {
 }
 
 /** The estimate with its terms, and settings that fit where it does not. */
-export function memoryText(plan: MemoryPlan): string {
+export function memoryText(plan: RunEstimate): string {
   const { totalBytes, availableBytes, terms, microBatch, recomputed, validatesBy, fits, proposals } = plan;
   const shown = Object.entries(terms).filter(([, size]) => size > 0).map(([term, size]) => [term, bytes(size)]);
-  const by = validatesBy === null ? "" : validatesBy === "forward" ? "; validation has a program of its own" : "; validation goes through the training program, which is slower but needs no second copy of the weights";
+  const by = validatesBy === null ? "" : validatesBy === "forward" ? "; validation and retention have a program of their own" : "; validation and retention go through the training program, which is slower but needs no second copy of the weights";
   return [
     `Training takes about ${bytes(totalBytes)} of ${bytes(availableBytes)} that may be taken: ${fits ? "it fits" : "it does not fit"}.`,
     table(["term", "memory"], shown),
     `Largest micro-batch: ${microBatch.rows} rows of up to ${microBatch.longest} tokens, ${microBatch.tokens} together, ${microBatch.trained} trained; ${levels[recomputed]}${by}.`,
+    ...(plan.retentionTokens === null ? [] : [`Each measurement of retention reads ${plan.retentionTokens} tokens.`]),
     ...proposals.map((fit) => `Would fit: --batch ${fit.batch} --accumulate ${fit.accumulate} --length ${fit.length} (${bytes(fit.totalBytes)})`),
   ].join("\n");
 }

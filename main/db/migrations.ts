@@ -134,4 +134,20 @@ export const migrations: readonly Migration[] = [
       ALTER TABLE probe_answers ADD COLUMN verdict TEXT;
     `,
   },
+  {
+    version: 7,
+    name: "retention of runs while they train, scores of probes",
+    sql: `
+      CREATE TABLE run_retentions (
+        run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, step INTEGER NOT NULL, retention REAL NOT NULL,
+        low REAL NOT NULL, high REAL NOT NULL, base_nats REAL NOT NULL, nats REAL NOT NULL,
+        exact_base INTEGER, exact_now INTEGER, questions INTEGER NOT NULL,
+        is_above INTEGER NOT NULL CHECK (is_above IN (0, 1)), elapsed_ms REAL NOT NULL,
+        UNIQUE (run_id, step)
+      ) STRICT;
+      CREATE TABLE probe_scores (
+        probe_id INTEGER PRIMARY KEY REFERENCES probes ON DELETE CASCADE, scores TEXT NOT NULL
+      ) STRICT;
+    `,
+  },
 ];

@@ -12,6 +12,7 @@ import { probesTable } from "./probes.ts";
 import { runNotesTable } from "./run-notes.ts";
 import { runPointsTable } from "./run-points.ts";
 import { runMemoryTable } from "./run-memory.ts";
+import { runRetentionsTable } from "./run-retentions.ts";
 import { runRowsTable } from "./run-rows.ts";
 import { runSpansTable } from "./run-spans.ts";
 import { runStagesTable } from "./run-stages.ts";
@@ -33,6 +34,7 @@ export function openStore(file: string) {
     runStages: runStagesTable(sql),
     runPoints: runPointsTable(sql),
     runValidations: runValidationsTable(sql),
+    runRetentions: runRetentionsTable(sql),
     runMemory: runMemoryTable(sql),
     runRows: runRowsTable(sql),
     runSpans: runSpansTable(sql),

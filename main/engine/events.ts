@@ -3,6 +3,7 @@
 import type { ErrorParts } from "../../native-models/errors.ts";
 import type { RowsAccount } from "../../native-models/data/row-tally.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
+import type { Retention } from "../../native-models/training/retention.ts";
 import type { JobResult, RowsHead, RowsReport } from "./jobs.ts";
 
 export interface ProgressEvent {
@@ -42,6 +43,16 @@ export interface ValidationPoint {
   elapsedMs: number;
 }
 
+/** What the ride-along probe measured: native-models/training/retention.ts says what each figure is. */
+export interface RetentionPoint extends Retention {
+  /** Optimizer steps finished; 0 is the base itself. */
+  step: number;
+  questions: number;
+  /** Not below the floor. */
+  isAbove: boolean;
+  elapsedMs: number;
+}
+
 export interface ProbeAnswer {
   /** Row number in the questions file. */
   index: number;
@@ -65,6 +76,7 @@ export type JobEvent =
   | ProgressEvent
   | { type: "point"; point: TrainPoint }
   | { type: "validation"; point: ValidationPoint }
+  | { type: "retention"; point: RetentionPoint }
   /** Once before the first step, and at the end with what the process took at its fullest. */
   | { type: "memory"; estimate: MemoryPlan; measuredBytes: number | null }
   /** Once before the first step. */

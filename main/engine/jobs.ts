@@ -77,6 +77,20 @@ export interface ValidationSettings {
   keeps: "best" | "last";
 }
 
+/** The probe that rides along: how much of what the base knew is still there, measured while the run trains. */
+export interface RetentionSettings {
+  /** Questions with accepted answers. */
+  questions: string;
+  /** Example answers before each question: the file's first, which are then not asked. */
+  shots: number;
+  /** Questions asked: a sample chosen by the run's seed. */
+  limit: number;
+  /** Steps from one measurement to the next; before the first step and after the last one it is always measured. */
+  everySteps: number;
+  /** Share of the base's likelihood below which training stops (training/retention.ts says what it is); null: it never stops. */
+  floor: number | null;
+}
+
 export interface TrainJob extends RowSettings {
   kind: "train";
   model: string;
@@ -96,6 +110,7 @@ export interface TrainJob extends RowSettings {
   weightDecay: number;
   checkpointEverySteps: number;
   validation: ValidationSettings | null;
+  retention: RetentionSettings | null;
   /** What the backward pass computes again; auto: as little as the memory allows. */
   recomputed: Recomputed | "auto";
   /** Memory that training may take; null: what the machine has free. */
@@ -121,6 +136,7 @@ export interface EstimateJob {
   accumulate: number;
   length: number;
   validation: ValidationSettings | null;
+  retention: RetentionSettings | null;
   recomputed: Recomputed | "auto";
   memoryBytes: number | null;
   seed: number;
@@ -237,6 +253,15 @@ export interface TrainResult {
     adapterStep: number;
     hasStoppedEarly: boolean;
   } | null;
+  /** Null where it was not measured. */
+  retention: {
+    questions: number;
+    last: { step: number; retention: number };
+    /** Step whose state the adapter is. */
+    adapterStep: number;
+    floor: number | null;
+    hasFallenBelow: boolean;
+  } | null;
   memory: { estimate: MemoryPlan; measuredBytes: number };
   elapsedMs: number;
 }
@@ -244,6 +269,8 @@ export interface TrainResult {
 export interface EstimateResult {
   kind: "estimate";
   memory: MemoryPlan;
+  /** Tokens that one measurement of retention reads; null where it is not measured. */
+  retentionTokens: number | null;
 }
 
 /** What became of a run's training rows. */

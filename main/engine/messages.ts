@@ -4,8 +4,8 @@
 import { z } from "zod";
 import { memoryTerms, recomputedLevels } from "../../native-models/training/memory-terms.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
-import type { JobEvent, ProgressEvent, TrainPoint, ValidationPoint } from "./events.ts";
-import type { JobResult, JobSpec, ValidationSettings } from "./jobs.ts";
+import type { JobEvent, ProgressEvent, RetentionPoint, TrainPoint, ValidationPoint } from "./events.ts";
+import type { JobResult, JobSpec, RetentionSettings, ValidationSettings } from "./jobs.ts";
 import type { ErrorParts } from "../../native-models/errors.ts";
 import { counted, integers, mapping, promptSettings, rowsAccount, rowsHead, rowSettings, rowsReport, split } from "./row-messages.ts";
 
@@ -36,6 +36,8 @@ const validationSettings = z.object({
   keeps: z.enum(["best", "last"]),
 }) satisfies z.ZodType<ValidationSettings>;
 
+const retentionSettings = z.object({ questions: text, shots: whole, limit: whole, everySteps: whole, floor: z.number().nullable() }) satisfies z.ZodType<RetentionSettings>;
+
 const recomputed = z.enum(recomputedLevels);
 /** How a probe asks. */
 const probeSettings = {
@@ -50,6 +52,7 @@ const probeSettings = {
 /** What decides about a training's memory, beside its rows. */
 const memorySettings = {
   validation: validationSettings.nullable(),
+  retention: retentionSettings.nullable(),
   recomputed: z.union([recomputed, z.literal("auto")]),
   memoryBytes: z.number().nullable(),
 };
@@ -156,10 +159,11 @@ const jobResult = z.discriminatedUnion("kind", [
     tokensPerSecond: real,
     rows: z.object({ kept: whole, dropped: whole, tooLong: whole, empty: whole }),
     validation: z.object({ rows: whole, best: evaluated, last: evaluated, adapterStep: whole, hasStoppedEarly: z.boolean() }).nullable(),
+    retention: z.object({ questions: whole, last: z.object({ step: whole, retention: real }), adapterStep: whole, floor: z.number().nullable(), hasFallenBelow: z.boolean() }).nullable(),
     memory: z.object({ estimate: memoryPlan, measuredBytes: real }),
     elapsedMs: real,
   }),
-  z.object({ kind: z.literal("estimate"), memory: memoryPlan }),
+  z.object({ kind: z.literal("estimate"), memory: memoryPlan, retentionTokens: whole.nullable() }),
   z.object({ kind: z.literal("count-rows"), counted: counted.nullable() }),
   z.object({
     kind: z.literal("probe"),
@@ -208,10 +212,24 @@ const validationPoint = z.object({
   elapsedMs: real,
 }) satisfies z.ZodType<ValidationPoint>;
 
+const retentionPoint = z.object({
+  step: whole,
+  retention: real,
+  low: real,
+  high: real,
+  baseNats: real,
+  nats: real,
+  exact: z.object({ base: whole, now: whole }).nullable(),
+  questions: whole,
+  isAbove: z.boolean(),
+  elapsedMs: real,
+}) satisfies z.ZodType<RetentionPoint>;
+
 export const jobEvent = z.discriminatedUnion("type", [
   progress,
   z.object({ type: z.literal("point"), point }),
   z.object({ type: z.literal("validation"), point: validationPoint }),
+  z.object({ type: z.literal("retention"), point: retentionPoint }),
   z.object({ type: z.literal("memory"), estimate: memoryPlan, measuredBytes: real.nullable() }),
   z.object({ type: z.literal("rows"), rows: rowsReport }),
   z.object({ type: z.literal("rows-head"), head: rowsHead }),

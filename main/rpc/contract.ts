@@ -42,8 +42,8 @@ export const contract = {
   },
   runs: {
     start: base.input(p.runParams).output(type<{ id: number }>()),
-    /** The memory that training with these settings would take; null while the rows cannot be trained on. */
-    estimate: base.input(p.memoryParams).output(type<s.MemoryPlan | null>()),
+    /** The memory that training with these settings would take, and the text that retention reads; null while the rows cannot be trained on. */
+    estimate: base.input(p.memoryParams).output(type<s.RunEstimate | null>()),
     list: base.input(p.listParams).output(type<s.RunSummary[]>()),
     /** The list now, and again whenever a run changed (also by another process). Never ends by itself. */
     followList: base.input(p.listParams).output(stream<s.RunSummary[]>()),

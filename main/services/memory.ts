@@ -1,11 +1,12 @@
 // How much memory a training would take, before it is started: its rows are counted (or known from the last preview), then
 // a process of the engine compiles the programs and works the plan out.
 
-import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
 import type { Deps } from "./deps.ts";
 import { resultOrThrow } from "./job-failure.ts";
 import type { MemorySettings } from "./params.ts";
+import type { RunEstimate } from "./shapes.ts";
 import { absolute } from "./paths.ts";
+import { retentionOf, settledRetention } from "./retention-settings.ts";
 import type { RowPreviews } from "./row-previews.ts";
 import type { Stages } from "./stages.ts";
 import { validationOf } from "./validation-settings.ts";
@@ -13,7 +14,7 @@ import { validationOf } from "./validation-settings.ts";
 export function memoryService({ engine }: Pick<Deps, "engine">, stages: Stages, rows: RowPreviews) {
   return {
     /** Null where the rows cannot be trained on yet: the preview of the rows says why. */
-    async estimate(settings: MemorySettings, callerSignal?: AbortSignal): Promise<MemoryPlan | null> {
+    async estimate(settings: MemorySettings, callerSignal?: AbortSignal): Promise<RunEstimate | null> {
       const signal = callerSignal ?? new AbortController().signal;
       const model = absolute(settings.model);
       stages.describe(model);
@@ -24,11 +25,12 @@ export function memoryService({ engine }: Pick<Deps, "engine">, stages: Stages, 
       const ended = await engine.run(
         {
           kind: "estimate", model, method, rank, lengths, trained, steps, epochs: steps === null ? (epochs ?? 1) : null, batch, accumulate, length,
-          validation: validationOf(settings), recomputed, memoryBytes, seed,
+          validation: validationOf(settings), retention: retentionOf({ retention: settledRetention(settings, [], "runs.estimate") }), recomputed, memoryBytes, seed,
         },
         { emit: () => {}, signal },
       );
-      return resultOrThrow(ended).memory;
+      const { memory: plan, retentionTokens } = resultOrThrow(ended);
+      return { ...plan, retentionTokens };
     },
   };
 }

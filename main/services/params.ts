@@ -42,6 +42,9 @@ export const defaults = {
   checkpointEverySteps: 25,
   validateEverySteps: 25,
   leastImprovementNats: 0,
+  retentionEverySteps: 25,
+  retentionLimit: 32,
+  retentionShots: 5,
   keeps: "best",
   recomputed: "auto",
   seed: 0,
@@ -80,6 +83,22 @@ const validation = z
     keeps: z.enum(keepsChoices).default(defaults.keeps),
   })
   .refine(({ data, rows, share }) => [data, rows, share].filter((from) => from !== null).length === 1, "needs exactly one of data, rows and share")
+  .nullable()
+  .default(null);
+
+/** The probe that rides along in training: what of the base's knowledge is still there. */
+const retention = z
+  .object({
+    /** Questions with accepted answers; null: those of the probe, else those of the calibration. */
+    questions: path.nullable().default(null),
+    /** Example answers before each question: the file's first. */
+    shots: z.int().min(0).max(64).default(defaults.retentionShots),
+    /** Questions asked, chosen by the seed. */
+    limit: count(10_000).default(defaults.retentionLimit),
+    everySteps: count(1_000_000).default(defaults.retentionEverySteps),
+    /** Share of the base's likelihood of right answers below which training stops; null: it never stops. */
+    floor: z.number().gt(0).lt(1).nullable().default(null),
+  })
   .nullable()
   .default(null);
 
@@ -129,6 +148,7 @@ const training = {
   weightDecay: z.number().min(0).max(10).default(defaults.weightDecay),
   checkpointEverySteps: count(1_000_000).default(defaults.checkpointEverySteps),
   validation,
+  retention,
   /** What is computed again to save memory; auto: as little as fits. */
   recomputed: z.enum(recomputedChoices).default(defaults.recomputed),
   /** Memory that training may take; null: what the machine has free. */

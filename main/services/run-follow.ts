@@ -17,6 +17,7 @@ export async function* followRun(
   mustFind(id);
   let step = afterStep;
   let validatedStep = afterStep;
+  let retainedStep = afterStep === 0 ? -1 : afterStep; // the first measurement is of step 0
   let noteId = 0;
   let isFirst = true;
   const checkpoints = new Set<number>();
@@ -32,6 +33,7 @@ export async function* followRun(
     if (isFirst && row.lastStep < step) {
       step = row.lastStep; // the caller saw points that were taken back since
       validatedStep = step;
+      retainedStep = Math.min(retainedStep, step);
       yield { type: "rewound", toStep: step };
     }
     const stages = stageViews(store, id);
@@ -45,6 +47,7 @@ export async function* followRun(
       if (!isFirst && note.kind === "resumed" && note.step !== null && note.step < step) {
         step = note.step;
         validatedStep = Math.min(validatedStep, step);
+        retainedStep = Math.min(retainedStep, step);
         for (const later of checkpoints) if (later > step) checkpoints.delete(later);
         yield { type: "rewound", toStep: step };
       }
@@ -60,6 +63,11 @@ export async function* followRun(
     if (validations.length > 0) {
       validatedStep = validations[validations.length - 1]!.step;
       yield { type: "validations", validations };
+    }
+    const retentions = store.runRetentions.after(id, retainedStep);
+    if (retentions.length > 0) {
+      retainedStep = retentions[retentions.length - 1]!.step;
+      yield { type: "retentions", retentions };
     }
     for (const checkpoint of store.checkpoints.list(id)) {
       if (checkpoints.has(checkpoint.step)) continue;

@@ -60,6 +60,8 @@ export function recordRun({ store, changes, membership, now }: Deps, runId: numb
         flushSoon();
       } else if (event.type === "validation") {
         writeNow(() => store.runValidations.put(runId, event.point));
+      } else if (event.type === "retention") {
+        writeNow(() => store.runRetentions.put(runId, event.point));
       } else if (event.type === "memory") {
         writeNow(() => store.runMemory.put(runId, event.estimate, event.measuredBytes));
       } else if (event.type === "rows") {
@@ -73,6 +75,7 @@ export function recordRun({ store, changes, membership, now }: Deps, runId: numb
         writeNow(() => {
           store.runPoints.removeAfter(runId, event.step);
           store.runValidations.removeAfter(runId, event.step);
+          store.runRetentions.removeAfter(runId, event.step);
           for (const later of store.checkpoints.list(runId)) if (later.step > event.step) store.checkpoints.remove(runId, later.step);
         });
         note({ kind: "resumed", step: event.step, text: `Training went on from the checkpoint of step ${event.step}.` });

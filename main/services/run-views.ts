@@ -46,6 +46,7 @@ export function runDetail(store: Store, row: RunRow): RunDetail {
     config: row.config as RunConfig,
     rows: store.runRows.find(row.id) as RowsReport | null,
     validations: store.runValidations.after(row.id, 0),
+    retentions: store.runRetentions.after(row.id, -1),
     memory: store.runMemory.find(row.id) as RunMemory | null,
     stages: stageViews(store, row.id),
     checkpoints: store.checkpoints.list(row.id),

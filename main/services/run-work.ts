@@ -11,6 +11,7 @@ import { JobCancelled, JobFailure, resultOrThrow, storedError } from "./job-fail
 import type { ProbeStart } from "./params.ts";
 import { defaults } from "./params.ts";
 import type { Probes } from "./probes.ts";
+import { retentionOf } from "./retention-settings.ts";
 import { recordRun, type RunRecord } from "./run-record.ts";
 import type { RunConfig, Stage } from "./shapes.ts";
 import { contentHash, stageKey } from "./stage-keys.ts";
@@ -98,12 +99,14 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
   }
 
   async function trainKey(config: RunConfig, startKey: string): Promise<string> {
-    const { template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed, validation } = config;
+    const { template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed, validation, retention } = config;
     const file = validation?.data ?? null;
+    const asked = retention?.questions ?? null;
     return stageKey("train", {
       ...rowsKey(config),
       // Absent without validation, so that trainings of before are found again.
       ...(validation && { validation: JSON.stringify({ ...validation, data: file && (await contentHash(file, "train: validation data")) }) }),
+      ...(retention && { retention: JSON.stringify({ ...retention, questions: asked && (await contentHash(asked, "train: retention questions")) }) }),
       model: stages.fingerprintOf(config.model),
       start: startKey,
       data: await contentHash(config.data, "train: data"),
@@ -119,7 +122,7 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
     const resume = existsSync(join(folder, "checkpoints")) && (store.checkpoints.list(id).length > 0 || (config.kind === "train" && config.resume));
     return {
       kind: "train", model, init, data, mapping, split, template, chatTemplate, overLong, steps: config.steps, epochs, batch, accumulate, length, learningRate,
-      warmupRatio, clipNorm, weightDecay, checkpointEverySteps, validation: validationOf(config),
+      warmupRatio, clipNorm, weightDecay, checkpointEverySteps, validation: validationOf(config), retention: retentionOf(config),
       recomputed: recomputed ?? defaults.recomputed, memoryBytes: memoryBytes ?? null, seed, out: folder, resume,
     };
   }
@@ -143,6 +146,7 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
 
   /** Training begins at step 0 though points of an earlier try are there: no checkpoint had been written. */
   function startAgain({ id, record }: Work): void {
+    store.runRetentions.removeAfter(id, -1);
     if (store.runs.find(id)?.lastStep === 0) return;
     store.runPoints.removeAfter(id, 0);
     record.note({ kind: "resumed", step: 0, text: "Training started again from step 0: no checkpoint had been written." });
@@ -159,6 +163,7 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
       store.runPoints.copy(earlier.id, id);
       store.runRows.copy(earlier.id, id);
       store.runValidations.copy(earlier.id, id);
+      store.runRetentions.copy(earlier.id, id);
       store.runMemory.copy(earlier.id, id);
     }
     record.note({ kind: "reused", text: `The same training was done before (${earlier === null ? from : `run ${earlier.id}`}): its adapter and curve were copied.` });

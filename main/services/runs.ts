@@ -10,6 +10,7 @@ import type { Deps } from "./deps.ts";
 import type { RunSettings, TrainSettings } from "./params.ts";
 import { requireKnownRows, requireLikeRows } from "./known-rows.ts";
 import { absolute, requireThere } from "./paths.ts";
+import { settledRetention } from "./retention-settings.ts";
 import { followRun } from "./run-follow.ts";
 import { runDetail, runSummary } from "./run-views.ts";
 import { closing, stagesOf, type RunWork } from "./run-work.ts";
@@ -127,6 +128,7 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
         chatTemplate,
         continueStopped: false,
         questions: absolute(given.questions),
+        retention: settledRetention(given, [given.probe?.questions ?? null, given.questions], "runs.start"),
         probe: probeFile(given.probe, "probe"),
         taskProbe: probeFile(given.taskProbe, "taskProbe"),
       };
@@ -143,7 +145,7 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
     /** Training alone into a folder of the user's choice. */
     async train(settings: TrainSettings): Promise<{ id: number }> {
       const { given, chatTemplate } = await checked(settings, "train");
-      const config: RunConfig = { kind: "train", ...given, chatTemplate, init: absolute(given.init), out: absolute(given.out) };
+      const config: RunConfig = { kind: "train", ...given, chatTemplate, retention: settledRetention(given, [], "train"), init: absolute(given.init), out: absolute(given.out) };
       requireThere(config.init, "train: init");
       const before = store.runs.findByFolder(config.out);
       if (config.resume && before !== null) return before.status === "done" ? { id: before.id } : requeue(before, config);

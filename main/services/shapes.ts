@@ -7,10 +7,10 @@ import type { LengthHistogram } from "../../native-models/data/histogram.ts";
 import type { RowsAccount } from "../../native-models/data/row-tally.ts";
 import type { JobResult, ProbeScore, AskResult, CalibrateResult, InitResult, RowsHead, RowsReport } from "../engine/jobs.ts";
 import type { MemoryPlan, MemoryProposal } from "../../native-models/training/memory-plan.ts";
-import type { ProbeAnswer, ProgressEvent, TrainPoint, ValidationPoint } from "../engine/events.ts";
+import type { ProbeAnswer, ProgressEvent, RetentionPoint, TrainPoint, ValidationPoint } from "../engine/events.ts";
 import type { RunSettings, TrainSettings, ProbeStart, AskStart } from "./params.ts";
 
-export type { ErrorParts, TrainPoint, ValidationPoint, ProgressEvent, ProbeAnswer, ProbeScore, MemoryPlan, MemoryProposal };
+export type { ErrorParts, TrainPoint, ValidationPoint, RetentionPoint, ProgressEvent, ProbeAnswer, ProbeScore, MemoryPlan, MemoryProposal };
 export type { ColumnMapping, Split } from "./params.ts";
 export type { RowsHead, RowsReport } from "../engine/jobs.ts";
 export type { DropReason, RowCounts, RowsAccount } from "../../native-models/data/row-tally.ts";
@@ -163,6 +163,12 @@ export interface RunMemory {
   measuredBytes: number | null;
 }
 
+/** What a training with these settings would take. */
+export interface RunEstimate extends MemoryPlan {
+  /** Tokens that one measurement of retention reads; null where it is not measured. */
+  retentionTokens: number | null;
+}
+
 export interface RunDetail extends RunSummary {
   config: RunConfig;
   /** What became of the training rows; null until they were counted. */
@@ -170,6 +176,8 @@ export interface RunDetail extends RunSummary {
   stages: StageView[];
   /** Losses on the validation rows, in order; empty without validation. */
   validations: ValidationPoint[];
+  /** What of the base's knowledge was there while it trained, in order, from step 0; empty where it was not measured. */
+  retentions: RetentionPoint[];
   memory: RunMemory | null;
   checkpoints: CheckpointView[];
   notes: RunNote[];
@@ -186,7 +194,8 @@ export type RunEvent =
   | { type: "rows"; rows: RowsReport }
   | { type: "points"; points: TrainPoint[] }
   | { type: "validations"; validations: ValidationPoint[] }
-  /** Training went back to a checkpoint: points and validations after `toStep` no longer hold and will come again. */
+  | { type: "retentions"; retentions: RetentionPoint[] }
+  /** Training went back to a checkpoint: points, validations and retentions after `toStep` no longer hold and will come again. */
   | { type: "rewound"; toStep: number }
   | { type: "checkpoint"; checkpoint: CheckpointView }
   | { type: "note"; note: RunNote }

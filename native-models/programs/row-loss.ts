@@ -27,6 +27,10 @@ export interface RowLoss {
   loss: Value;
   /** What leaves the last layer, at trained positions: [M,D]. */
   hidden: Value;
+  /** Loss of each target, nats: [M,1]. */
+  nll: Value;
+  /** [M,V] */
+  logits: Value;
   adapters: TrainingAdapters;
 }
 
@@ -49,6 +53,6 @@ export function rowLoss(g: GraphBuilder, checkpoint: Checkpoint, { rank, kind, m
     onLayerInput,
   };
   const hidden = decoderLayers(options, embed(g, checkpoint, inputs.ids), 0, config.layers);
-  const { nll } = tokenLoss(g, checkpoint, finalNorm(g, checkpoint, hidden), targets);
-  return { loss: g.reduceSum(g.mul(nll, lossWeight), [0, 1]), hidden, adapters };
+  const { nll, logits } = tokenLoss(g, checkpoint, finalNorm(g, checkpoint, hidden), targets);
+  return { loss: g.reduceSum(g.mul(nll, lossWeight), [0, 1]), hidden, nll, logits, adapters };
 }

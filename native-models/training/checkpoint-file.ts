@@ -1,12 +1,13 @@
 // Checkpoints of a run: all that a step depends on, in one safetensors file a step. Written beside and renamed; the last
-// two are kept, so a power cut in the middle of one leaves the other. Beside them the parameters of the best step, as
-// validation has it.
+// two are kept, so a power cut in the middle of one leaves the other. Beside them the parameters of two states that the
+// adapter may be made from: the best one, as validation has it, and the last one whose retention was above the floor.
 
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { openSafetensors } from "../checkpoint/safetensors.ts";
 import { writeSafetensors } from "../checkpoint/safetensors-writer.ts";
 import { UserError } from "../errors.ts";
+import type { RetentionProgress } from "./retention.ts";
 import type { TrainState } from "./state.ts";
 import type { ValidationProgress } from "./validation.ts";
 import type { ValidatesBy } from "./validator.ts";
@@ -23,9 +24,11 @@ export interface RunFigures {
   recentLossesNats: number[];
   /** How the validation loss is worked out, and what it has said; null without validation. */
   validation: { by: ValidatesBy; progress: ValidationProgress } | null;
+  /** What of the base's knowledge was there at the last measurements; null before the first, or without any. */
+  retention: RetentionProgress | null;
 }
 
-export const noFigures: RunFigures = { firstLossNats: null, lastLossNats: null, trainedTokens: 0, tokens: 0, stepMs: 0, recentLossesNats: [], validation: null };
+export const noFigures: RunFigures = { firstLossNats: null, lastLossNats: null, trainedTokens: 0, tokens: 0, stepMs: 0, recentLossesNats: [], validation: null, retention: null };
 
 export interface SavedCheckpoint {
   path: string;
@@ -33,7 +36,9 @@ export interface SavedCheckpoint {
 }
 
 const kept = 2;
-const patterns = { step: /^step-(\d{8})\.safetensors$/, best: /^best-(\d{8})\.safetensors$/ };
+const patterns = { step: /^step-(\d{8})\.safetensors$/, best: /^best-(\d{8})\.safetensors$/, retained: /^retained-(\d{8})\.safetensors$/ };
+/** A state beside the checkpoints: the lowest validation loss, or the last one above the floor of retention. */
+export type KeptState = "best" | "retained";
 
 /** Checkpoints of a folder, newest first. */
 export function listCheckpoints(folder: string): SavedCheckpoint[] {
@@ -59,28 +64,39 @@ export function saveCheckpoint(folder: string, state: TrainState, settings: Reco
     settings: JSON.stringify(settings),
     figures: JSON.stringify(figures),
   });
-  // A best step that no checkpoint knows of any more is gone from now on.
-  const best = figures.validation?.progress.best?.step;
-  const old = [...listCheckpoints(folder).slice(kept), ...listFiles(folder, patterns.best).filter(({ step }) => step !== best)];
+  const all = listCheckpoints(folder);
+  const old = [...all.slice(kept), ...forgotten(folder, all.slice(0, kept))];
   for (const { path: stale } of old) rmSync(stale, { force: true });
   return { path, step: state.step };
 }
 
-/** Bytes that a folder of checkpoints takes at most: those kept, the one being written, and the best. */
-export function checkpointsBytes(parameters: number): number {
-  return parameters * 4 * (3 * (kept + 1) + 2);
+/** Kept states that none of the checkpoints knows of: a run may go on from each of them. */
+function forgotten(folder: string, checkpoints: readonly SavedCheckpoint[]): SavedCheckpoint[] {
+  const figures = checkpoints.map(({ path }) => tryMetadata(path)?.figures ?? noFigures);
+  const known: Record<KeptState, (number | undefined)[]> = { best: figures.map((each) => each.validation?.progress.best?.step), retained: figures.map((each) => each.retention?.above.step) };
+  return (["best", "retained"] as const).flatMap((state) => listFiles(folder, patterns[state]).filter(({ step }) => !known[state].includes(step)));
 }
 
-/** Keeps the parameters of the best step so far. An earlier best stays until the next checkpoint knows of this one. */
-export function saveBest(folder: string, state: TrainState, lossNats: number): SavedCheckpoint {
-  const path = pathOf(folder, "best", state.step);
-  writeSafetensors(path, [vector("parameters", state.parameters)], { step: String(state.step), validationLossNats: String(lossNats) });
+/** Bytes that a folder of checkpoints takes at most: those kept, the one being written, and beside them `states` kinds of kept states. */
+export function checkpointsBytes(parameters: number, states: number): number {
+  return parameters * 4 * (3 * (kept + 1) + (kept + 1) * states);
+}
+
+/** Keeps the present parameters, with the figure they are kept for. Earlier ones stay while a checkpoint knows of them. */
+export function keepState(folder: string, as: KeptState, state: TrainState, figure: number): SavedCheckpoint {
+  const path = pathOf(folder, as, state.step);
+  writeSafetensors(path, [vector("parameters", state.parameters)], { step: String(state.step), [as === "best" ? "validationLossNats" : "retention"]: String(figure) });
   return { path, step: state.step };
 }
 
-/** The parameters that saveBest kept of `step`. */
-export function loadBest(folder: string, step: number): Float32Array {
-  return openSafetensors(pathOf(folder, "best", step)).f32("parameters");
+/** The parameters that keepState kept of `step`. */
+export function loadKept(folder: string, as: KeptState, step: number): Float32Array {
+  return openSafetensors(pathOf(folder, as, step)).f32("parameters");
+}
+
+/** Where keepState keeps the state of `step`. */
+export function keptPath(folder: string, as: KeptState, step: number): string {
+  return pathOf(folder, as, step);
 }
 
 function pathOf(folder: string, kind: keyof typeof patterns, step: number): string {
@@ -122,6 +138,15 @@ function tryRead(path: string): ReadCheckpoint | null {
     const file = openSafetensors(path);
     const [parameters, firstMoments, secondMoments] = ["parameters", "firstMoments", "secondMoments"].map((name) => file.f32(name));
     return { parameters, firstMoments, secondMoments, ...metadataOf(file.metadata) };
+  } catch (error) {
+    if (error instanceof UserError || error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+function tryMetadata(path: string): ReturnType<typeof metadataOf> | null {
+  try {
+    return metadataOf(openSafetensors(path).metadata);
   } catch (error) {
     if (error instanceof UserError || error instanceof SyntaxError) return null;
     throw error;

@@ -14,7 +14,8 @@
 //                cheap  as none without norms, products of gate and up, scores and probabilities: these are worked out again
 //                layer  the layer's input [N,D]; all of one layer's values for the layer that is being differentiated
 // logits       the part of that moment whose last axis is the vocabulary: [M,V] of the M trained tokens, several times.
-// validation   a second copy of the weights where validation has a program of its own, and what that holds while it runs.
+// validation   a second copy of the weights where validation and retention have a program of their own (one for both), and
+//              what that holds while it runs.
 // workspace    what the runtime's arena takes beyond what is alive (graph/arena.ts plays it through), the kernels' own
 //              buffers, and the arrays that feed a step.
 // process      Node with the runtime, the tokenizer and the rows' sizes, before the first program is loaded.

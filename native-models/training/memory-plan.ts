@@ -12,11 +12,12 @@ import { buildTrainProgram, type Recomputed, type TrainProgram } from "../progra
 import type { RowSize } from "./heaviest.ts";
 import { estimateMemory, type MemoryEstimate } from "./memory-estimate.ts";
 import { memoryTerms } from "./memory-terms.ts";
+import { retentionBatch } from "./retention.ts";
 import type { ValidatesBy } from "./validator.ts";
 
 export interface MemoryPlan extends MemoryEstimate {
   recomputed: Recomputed;
-  /** Null without validation. */
+  /** How validation and retention are worked out; null without them. */
   validatesBy: ValidatesBy | null;
   /** Memory that training may take. */
   availableBytes: number;
@@ -40,6 +41,8 @@ export interface RunRows {
   training(settings: StepSettings): RowSize[][];
   /** Null without validation. */
   validation: ((settings: StepSettings) => RowSize[][]) | null;
+  /** Sizes of the rows that retention is measured on, so many at a time; null where it is not measured. */
+  retention: ((rowsAtOnce: number) => RowSize[][]) | null;
 }
 
 export interface MemoryQuestion {
@@ -69,20 +72,21 @@ export function planMemory(question: MemoryQuestion): MemoryPlanner {
   const { checkpoint, rank, kind, length, availableBytes } = question;
   const { heads, kvHeads, vocabulary } = checkpoint.config;
   const compile = once((recomputed: Recomputed) => buildTrainProgram(checkpoint, { rank, kind, maxLength: length, recomputed }));
-  const lossProgram = once((_: "loss") => buildLossProgram(checkpoint, { rank, kind, maxLength: length }));
+  const { validation: validates, retention: retains } = question.rows;
+  const lossProgram = once((_: "loss") => buildLossProgram(checkpoint, { rank, kind, maxLength: length, tellsTokens: retains !== null }));
   const update = buildAdamWProgram(question.optimizer);
 
   const estimate = (way: Way, { batch, accumulate, length: most }: StepSettings): MemoryEstimate => {
-    const validates = question.rows.validation;
-    const program: OnnxProgram | null = validates && way.validatesBy === "forward" ? lossProgram("loss") : null;
+    const program: OnnxProgram | null = way.validatesBy === "forward" ? lossProgram("loss") : null;
     const training = question.rows.training({ batch, accumulate, length: most });
-    const evaluated = validates?.({ batch, accumulate, length: most }) ?? [];
+    const measured = way.validatesBy === null ? [] : (retains?.(retentionBatch[way.validatesBy]) ?? []);
+    const evaluated = [...(validates?.({ batch, accumulate, length: most }) ?? []), ...measured];
     return estimateMemory({
       compiled: compile(way.recomputed),
       update,
       rep: heads / kvHeads,
       vocabulary,
-      // What is validated by the gradient program counts as trained.
+      // What the gradient program evaluates counts as trained.
       microBatches: program ? training : [...training, ...evaluated],
       accumulates: accumulate > 1 || (evaluated.length > 0 && !program),
       validation: program && { program, microBatches: evaluated },
@@ -105,7 +109,7 @@ interface Way {
 /** Ways to run, the quickest first. */
 function waysOf({ recomputed, rows, validatesBy }: MemoryQuestion): Way[] {
   const levels: readonly Recomputed[] = recomputed === "auto" ? ["cheap", "scores", "layer"] : [recomputed];
-  const validates: readonly (ValidatesBy | null)[] = rows.validation === null ? [null] : validatesBy === null ? ["forward", "gradients"] : [validatesBy];
+  const validates: readonly (ValidatesBy | null)[] = rows.validation === null && rows.retention === null ? [null] : validatesBy === null ? ["forward", "gradients"] : [validatesBy];
   return levels.flatMap((level) => validates.map((by) => ({ recomputed: level, validatesBy: by })));
 }
 

@@ -1,19 +1,24 @@
-// The loss on rows that are not trained on.
-// In: the adapters as they stand, rows in micro-batches. Out: the mean loss a trained token. A program of its own costs a
-// second copy of the weights in memory (the runtime keeps them per session); where that is too much, the gradient program
-// serves, at three times the work.
+// What the adapters in training make of rows that are not trained on.
+// In: the adapters as they stand, rows in micro-batches. Out: the mean loss a trained token, or each row's likelihood. A
+// program of its own costs a second copy of the weights in memory (the runtime keeps them per session); where that is too
+// much, the gradient program serves, at three times the work.
 
 import type { Checkpoint } from "../checkpoint/types.ts";
 import { buildLossProgram, type LossProgramOptions } from "../programs/loss-program.ts";
 import { countTargets, trainFeeds, type TrainRow } from "../programs/train-program.ts";
 import { openSession, type SessionOptions } from "../runtime/session.ts";
+import type { AnswerLikelihood } from "./retention.ts";
 import type { Trainer } from "./trainer.ts";
 
 /** "forward": a program of its own. "gradients": the training program's forward half. */
 export type ValidatesBy = "forward" | "gradients";
 
+type MicroBatches = AsyncIterable<readonly TrainRow[]> | Iterable<readonly TrainRow[]>;
+
 export interface Validator {
-  evaluate(microBatches: AsyncIterable<readonly TrainRow[]> | Iterable<readonly TrainRow[]>): Promise<{ lossNats: number; trainedTokens: number }>;
+  evaluate(microBatches: MicroBatches): Promise<{ lossNats: number; trainedTokens: number }>;
+  /** Of each row in turn, over its trained tokens; every row has some. Needs `tellsTokens` where a program of its own serves. */
+  likelihoods(microBatches: MicroBatches): Promise<AnswerLikelihood[]>;
   release(): Promise<void>;
 }
 
@@ -25,17 +30,45 @@ export interface ValidatorOptions extends LossProgramOptions {
 }
 
 export async function createValidator({ checkpoint, trainer, by, session: options, ...program }: ValidatorOptions): Promise<Validator> {
-  if (by === "gradients") return { evaluate: (microBatches) => meanLoss(microBatches, trainer.sumLoss), release: async () => {} };
+  if (by === "gradients") {
+    const likelihoods = (microBatches: MicroBatches) => eachRow(microBatches, async (row) => ({ nats: -(await trainer.sumLoss([row])) / countTargets(row), isGreedy: null }));
+    return { evaluate: (microBatches) => meanLoss(microBatches, trainer.sumLoss), likelihoods, release: async () => {} };
+  }
   const session = await openSession(buildLossProgram(checkpoint, program), { ...options, weightsFolder: checkpoint.folder });
   const rep = checkpoint.config.heads / checkpoint.config.kvHeads;
-  const sumLoss = async (rows: readonly TrainRow[]): Promise<number> => {
-    const { loss } = await session.run({ ...trainFeeds(rows, 1, rep).feeds, ...trainer.adapterFeeds });
-    return loss.data[0] as number;
+  const run = (rows: readonly TrainRow[], only: readonly string[]) => session.run({ ...trainFeeds(rows, 1, rep).feeds, ...trainer.adapterFeeds }, { only });
+  const sumLoss = async (rows: readonly TrainRow[]): Promise<number> => (await run(rows, ["loss"])).loss.data[0] as number;
+  return {
+    evaluate: (microBatches) => meanLoss(microBatches, sumLoss),
+    async likelihoods(microBatches) {
+      const found: AnswerLikelihood[] = [];
+      for await (const rows of microBatches) {
+        const { nll, best } = await run(rows, ["nll", "best"]);
+        let first = 0; // targets stand row by row
+        for (const row of rows) {
+          const targets = targetsOf(row);
+          const sumNats = targets.reduce((sum, _, i) => sum + (nll.data[first + i] as number), 0);
+          found.push({ nats: -sumNats / targets.length, isGreedy: targets.every((id, i) => Number(best.data[first + i]) === id) });
+          first += targets.length;
+        }
+      }
+      return found;
+    },
+    release: () => session.release(),
   };
-  return { evaluate: (microBatches) => meanLoss(microBatches, sumLoss), release: () => session.release() };
 }
 
-async function meanLoss(microBatches: Parameters<Validator["evaluate"]>[0], sumLoss: (rows: readonly TrainRow[]) => Promise<number>): ReturnType<Validator["evaluate"]> {
+async function eachRow(microBatches: MicroBatches, measure: (row: TrainRow) => Promise<AnswerLikelihood>): Promise<AnswerLikelihood[]> {
+  const found: AnswerLikelihood[] = [];
+  for await (const rows of microBatches) for (const row of rows) found.push(await measure(row));
+  return found;
+}
+
+function targetsOf({ ids, isTrained }: TrainRow): number[] {
+  return Array.from(ids).filter((_, t) => t > 0 && isTrained[t]);
+}
+
+async function meanLoss(microBatches: MicroBatches, sumLoss: (rows: readonly TrainRow[]) => Promise<number>): ReturnType<Validator["evaluate"]> {
   let [sumNats, trainedTokens] = [0, 0];
   for await (const rows of microBatches) {
     const targets = rows.reduce((sum, row) => sum + countTargets(row), 0);

@@ -35,7 +35,8 @@ const rowsAt: Record<number, { sql: string; tables: string[] }> = {
   },
   3: {
     sql: `INSERT INTO probes (id, run_id, key, style, status, config, created_ms) VALUES (1, 1, 'k', 'task', 'done', '{}', 8);
-      INSERT INTO probe_answers VALUES (1, 0, 'base', 'q', '[]', 'p', 'a', 1, 1, -0.5);
+      INSERT INTO probe_answers (probe_id, position, subject, question, accepted, prompt, answer, is_exact, is_contained, log_likelihood_nats)
+        VALUES (1, 0, 'base', 'q', '[]', 'p', 'a', 1, 1, -0.5);
       INSERT INTO chats VALUES (1, 9, '{}', '[]');`,
     tables: ["probes", "probe_answers", "chats"],
   },

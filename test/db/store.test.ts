@@ -111,6 +111,18 @@ test("points can be thinned to every so many steps", () => {
   expect(store.runPoints.after(id, 0, 10, 3).map((row) => row.step)).toEqual([3, 6]);
 });
 
+test("measurements of retention are kept a step, from step 0, and taken back after a checkpoint", () => {
+  const [id, copy] = [addRun(), addRun()];
+  const at = (step: number, exact: { base: number; now: number } | null = null) => ({ step, retention: 0.9, low: 0.85, high: 0.95, baseNats: -2, nats: -2.1, exact, questions: 32, isAbove: step < 4, elapsedMs: 5 });
+  for (const row of [at(0), at(2, { base: 4, now: 3 }), at(4), at(2)]) store.runRetentions.put(id, row);
+  expect(store.runRetentions.after(id, -1)).toEqual([at(0), at(2), at(4)]);
+  expect(store.runRetentions.after(id, 2)).toEqual([at(4)]);
+  store.runRetentions.put(id, at(2, { base: 4, now: 3 }));
+  store.runRetentions.removeAfter(id, 2);
+  store.runRetentions.copy(id, copy);
+  expect(store.runRetentions.after(copy, -1)).toEqual([at(0), at(2, { base: 4, now: 3 })]);
+});
+
 test("flips are the questions that the tuned model lost or gained", () => {
   const probe = store.probes.insert({ runId: null, key: "k", style: "knowledge", config: {}, owner: "me", createdMs: 1 });
   const answer = (index: number, subject: "base" | "tuned", isExact: boolean) => ({

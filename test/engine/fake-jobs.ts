@@ -1,7 +1,7 @@
 // Jobs for tests of the engine, the services and the command line: real files and events, no model. Words in the model
 // folder's name choose what happens: "bug", "wrong" (user error), "deaf" (never stops), "slow", "dies" (once, at step 5),
 // "dies-always". The loss of step s is 1 / s, so that a resumed run can be compared with one that never stopped; the
-// validation loss is lowest at step 4.
+// validation loss is lowest at step 4; each step takes 2 % of retention.
 
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -29,7 +29,7 @@ export async function runJob(spec: JobSpec, emit: Emit, signal: AbortSignal): Pr
     case "calibrate": return calibrate({ spec, ...context });
     case "init": return init({ spec, ...context });
     case "train": return train({ spec, ...context });
-    case "estimate": return { kind: "estimate", memory: fakeMemory };
+    case "estimate": return { kind: "estimate", memory: fakeMemory, retentionTokens: spec.retention && 10 * spec.retention.limit };
     case "count-rows": return countRows({ spec, ...context });
     case "probe": return probe({ spec, ...context });
     case "ask": return ask({ spec, ...context });
@@ -80,7 +80,17 @@ async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<Jo
   emit({ type: "memory", estimate: fakeMemory, measuredBytes: null });
   emit({ type: "rows", rows: fakeRows(spec) });
   emit({ type: "warning", warning: { what: "2 rows are too long.", where: spec.data, fix: "Raise the length." } });
-  while (step < steps) {
+  const measure = (): boolean => {
+    if (spec.retention === null) return true;
+    const { floor, limit: questions } = spec.retention;
+    const retention = retentionAt(step);
+    const isAbove = floor === null || retention >= floor;
+    emit({ type: "retention", point: { step, retention, low: retention - 0.02, high: retention + 0.02, baseNats: -2, nats: -2 + Math.log(retention), exact: { base: 4, now: 3 }, questions, isAbove, elapsedMs: 5 } });
+    return isAbove;
+  };
+  if (step === 0) measure();
+  let isAbove = true;
+  while (step < steps && isAbove) {
     await wait(has("slow") ? 20 : 0);
     signal.throwIfAborted();
     step++;
@@ -97,6 +107,7 @@ async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<Jo
     if (spec.validation !== null && step % spec.validation.everySteps === 0) {
       emit({ type: "validation", point: { step, lossNats: validationLoss(step), trainedTokens: 20, isBest: step <= bestStep, elapsedMs: 1 } });
     }
+    if (step % (spec.retention?.everySteps ?? 1) === 0 || step === steps) isAbove = measure();
     if (step % spec.checkpointEverySteps === 0) {
       const path = join(checkpoints, `step-${step}`);
       mkdirSync(path, { recursive: true });
@@ -112,8 +123,12 @@ async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<Jo
   emit({ type: "memory", ...memory });
   const at = (evaluated: number) => ({ step: evaluated, lossNats: validationLoss(evaluated) });
   const validation = spec.validation && { rows: 2, best: at(bestStep), last: at(steps), adapterStep: spec.validation.keeps === "best" ? bestStep : steps, hasStoppedEarly: false };
-  return { kind: "train", out: spec.out, adapter, steps, firstLossNats: 1, lastLossNats: 1 / steps, trainedTokens: 10 * steps, tokensPerSecond: 100, rows, validation, memory, elapsedMs: 1 };
+  const aboveStep = spec.retention && !isAbove ? step - spec.retention.everySteps : step;
+  const retention = spec.retention && { questions: spec.retention.limit, last: { step, retention: retentionAt(step) }, adapterStep: aboveStep, floor: spec.retention.floor, hasFallenBelow: !isAbove };
+  return { kind: "train", out: spec.out, adapter, steps: step, firstLossNats: 1, lastLossNats: 1 / step, trainedTokens: 10 * steps, tokensPerSecond: 100, rows, validation, retention, memory, elapsedMs: 1 };
 }
+
+const retentionAt = (step: number) => 1 - step / 50;
 
 /** Falls up to `bestStep`, then rises. */
 const bestStep = 4;

@@ -38,7 +38,7 @@ function train(model: string, changes: Partial<TrainJob> = {}): TrainJob {
   return {
     kind: "train", model, init: "init", data: "rows.jsonl", template: "chat", steps: 6, epochs: null, batch: 1, accumulate: 1,
     length: 64, learningRate: 1e-4, warmupRatio: 0, clipNorm: 1, weightDecay: 0, checkpointEverySteps: 2,
-    validation: null, recomputed: "auto", memoryBytes: null, seed: 0,
+    validation: null, retention: null, recomputed: "auto", memoryBytes: null, seed: 0,
     out: folder, resume: false, ...changes,
   };
 }

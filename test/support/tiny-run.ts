@@ -52,7 +52,7 @@ export function tinyRun(folder: string, options: TinyModelOptions = {}): TinyRun
     },
     job: (name, init, changes = {}) => ({
       kind: "train", model, init, data, template: "chat", steps: 8, epochs: null, batch: 2, accumulate: 2, length: 128,
-      learningRate: 5e-3, warmupRatio: 0.25, clipNorm: 1, weightDecay: 0.01, checkpointEverySteps: 2, validation: null, recomputed: "auto", memoryBytes: null, seed: 0,
+      learningRate: 5e-3, warmupRatio: 0.25, clipNorm: 1, weightDecay: 0.01, checkpointEverySteps: 2, validation: null, retention: null, recomputed: "auto", memoryBytes: null, seed: 0,
       out: join(folder, name), resume: false, ...changes,
     }),
   };

@@ -8,7 +8,7 @@ import { endRun, followRun } from "../follow-run.ts";
 import { command, whole } from "../options.ts";
 import { addProbeOptions, addTaskOption, probeSettings, tasksHelp, type ProbeOptions } from "../probe-options.ts";
 import { probeText } from "../tables.ts";
-import { memoryLine, validationText } from "../training-text.ts";
+import { memoryLine, retentionText, validationText } from "../training-text.ts";
 import { addTrainingOptions, trainingSettings, type TrainingOptions } from "../training-options.ts";
 
 interface Options extends TrainingOptions, ProbeOptions {
@@ -65,5 +65,5 @@ export function make(context: Context): Command {
 
 function runText(run: RunDetail): string {
   const probes = run.probes.map((probe) => `${probe.style === "knowledge" ? "World knowledge" : "Task"}:\n${probeText(probe)}`);
-  return [`Run ${run.id} is done: ${run.lastStep} steps, loss ${run.lastLossNats?.toFixed(3) ?? "unknown"} nats a token.`, ...validationText(run), ...memoryLine(run), `Adapter: ${run.adapter}`, ...probes].join("\n");
+  return [`Run ${run.id} is done: ${run.lastStep} steps, loss ${run.lastLossNats?.toFixed(3) ?? "unknown"} nats a token.`, ...validationText(run), ...retentionText(run), ...memoryLine(run), `Adapter: ${run.adapter}`, ...probes].join("\n");
 }

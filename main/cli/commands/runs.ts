@@ -5,7 +5,7 @@ import type { RunDetail } from "../../rpc/contract.ts";
 import type { Context } from "../context.ts";
 import { command, group, whole } from "../options.ts";
 import { duration } from "../progress.ts";
-import { memoryLine, validationText } from "../training-text.ts";
+import { memoryLine, retentionText, validationText } from "../training-text.ts";
 import { bytes, probeText, rowsText, runHead, runLine, table } from "../tables.ts";
 
 /** Time in which a run that was asked to stop should have stopped. */
@@ -61,6 +61,7 @@ function runText(run: RunDetail): string {
     ...(run.adapter === null ? [] : [`Adapter: ${run.adapter}`]),
     `Step ${run.lastStep}${run.lastLossNats === null ? "" : `, loss ${run.lastLossNats.toFixed(3)} nats a token`}`,
     ...validationText(run),
+    ...retentionText(run),
     ...memoryLine(run),
     ...(run.rows === null ? [] : [rowsText(run.rows)]),
     table(["stage", "status", "time"], stages),

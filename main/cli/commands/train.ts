@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { Context } from "../context.ts";
 import { endRun, followRun } from "../follow-run.ts";
 import { command } from "../options.ts";
-import { memoryLine, validationText } from "../training-text.ts";
+import { memoryLine, retentionText, validationText } from "../training-text.ts";
 import { addTrainingOptions, trainingSettings, type TrainingOptions } from "../training-options.ts";
 
 interface Options extends TrainingOptions {
@@ -25,6 +25,6 @@ export function make(context: Context): Command {
       const { model, init, out, resume } = options;
       const { id } = await context.client().stages.train({ model, init, out, resume: resume ?? false, ...trainingSettings(options) });
       const run = await followRun(context, id);
-      endRun(context, run, () => [`Run ${id}: ${run.lastStep} steps, loss ${run.lastLossNats?.toFixed(3) ?? "unknown"} nats a token; adapter in ${run.adapter}`, ...validationText(run), ...memoryLine(run)].join("\n"));
+      endRun(context, run, () => [`Run ${id}: ${run.lastStep} steps, loss ${run.lastLossNats?.toFixed(3) ?? "unknown"} nats a token; adapter in ${run.adapter}`, ...validationText(run), ...retentionText(run), ...memoryLine(run)].join("\n"));
     });
 }

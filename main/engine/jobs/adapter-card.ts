@@ -16,9 +16,10 @@ export interface CardFacts {
   /** Steps done. */
   steps: number;
   validation: TrainResult["validation"];
+  retention: TrainResult["retention"];
 }
 
-export function adapterCard({ spec, start, report, template, figures, steps, validation }: CardFacts): string {
+export function adapterCard({ spec, start, report, template, figures, steps, validation, retention }: CardFacts): string {
   const { title, formula, source } = methods[start.method];
   const { counts, format } = report;
   const columns = Object.entries(format.mapping).flatMap(([key, column]) => (key === "kind" ? [] : [`${key}: ${column}`]));
@@ -36,6 +37,10 @@ export function adapterCard({ spec, start, report, template, figures, steps, val
   if (validation) {
     const { best, last, adapterStep, hasStoppedEarly } = validation;
     rows.push(["Validation", `${validation.rows} rows; lowest loss ${best.lossNats.toFixed(4)} at step ${best.step}, last ${last.lossNats.toFixed(4)}${hasStoppedEarly ? "; stopped early" : ""}; this adapter is of step ${adapterStep}`]);
+  }
+  if (retention) {
+    const { questions, last, adapterStep, hasFallenBelow } = retention;
+    rows.push(["Retention", `${(100 * last.retention).toFixed(1)} % of the base's likelihood of right answers at step ${last.step}, on ${questions} questions${hasFallenBelow ? `; that is below the floor of ${100 * retention.floor!} %, so this adapter is of step ${adapterStep}` : ""}`]);
   }
   const table = `| | |\n|---|---|\n${rows.map(([name, value]) => `| ${name} | ${inCell(value)} |`).join("\n")}\n`;
   return `${table}\n## Prompt template\n\nThe rows were written to the model as this ${template.template === "alpaca" ? "text" : "Jinja template"} says; prompts must be written so too.\n\n${fenced(template.templateText)}\n`;

@@ -5,6 +5,7 @@ import { arrangeRows, batchByLength } from "../../../native-models/data/arrangem
 import { heaviestMicroBatches, heaviestOf, type RowSize } from "../../../native-models/training/heaviest.ts";
 import type { RunRows } from "../../../native-models/training/memory-plan.ts";
 import type { TrainJob } from "../jobs.ts";
+import type { RetentionRows } from "./retention-rows.ts";
 
 export interface SizedRows {
   /** Tokens of each row, and how many of them are trained. */
@@ -14,8 +15,15 @@ export interface SizedRows {
 
 export type Stepping = Pick<TrainJob, "steps" | "epochs" | "seed" | "validation">;
 
-/** `validationRows`: those of a validation file, where they are known; else they count as like the training rows. */
-export function runRowsOf({ lengths, trained }: SizedRows, { steps, epochs, seed, validation }: Stepping, validationRows: SizedRows | null): RunRows {
+/** Rows beside the training rows. */
+export interface JudgingRows {
+  /** Those of a validation file, where they are known; else they count as like the training rows. */
+  validation: SizedRows | null;
+  retention: RetentionRows | null;
+}
+
+export function runRowsOf({ lengths, trained }: SizedRows, { steps, epochs, seed, validation }: Stepping, beside: JudgingRows): RunRows {
+  const validationRows = beside.validation;
   const holdOut = validation === null || "file" in validation.from ? null : validation.from;
   const arranged = ({ batch, accumulate, length }: Parameters<RunRows["training"]>[0]) => {
     const kept = Array.from(lengths.keys()).filter((position) => lengths[position]! <= length);
@@ -36,7 +44,8 @@ export function runRowsOf({ lengths, trained }: SizedRows, { steps, epochs, seed
     const kept = Array.from(rows.lengths.keys()).filter((position) => rows.lengths[position]! <= length);
     return heaviestOf(batchByLength(kept, rows.lengths, batch), (position) => ({ tokens: rows.lengths[position]!, trained: rows.trained[position]! }));
   };
-  return { training, validation: validation === null ? null : holdOut !== null ? heldOut : validationRows ? ofFile(validationRows) : training };
+  const retention: RunRows["retention"] = beside.retention?.heaviest ?? null;
+  return { training, retention, validation: validation === null ? null : holdOut !== null ? heldOut : validationRows ? ofFile(validationRows) : training };
 }
 
 /** What training may take: what the job says, else what the machine has free (with a container's limit). */

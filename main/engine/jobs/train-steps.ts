@@ -1,9 +1,8 @@
-// The steps of a training: each one's rows, update, point, evaluation and checkpoint, in an order that a resumed run
-// repeats. In: an opened run. Out: its figures; the state is changed in place.
+// The steps of a training: each one's rows, update, point, evaluation, retention and checkpoint, in an order that a resumed
+// run repeats. In: an opened run. Out: its figures; the state is changed in place.
 
 import { setImmediate as yieldToMessages } from "node:timers/promises";
-import { UserError } from "../../../native-models/errors.ts";
-import { listCheckpoints, noFigures, saveBest, saveCheckpoint, type RunFigures } from "../../../native-models/training/checkpoint-file.ts";
+import { keepState, noFigures, saveCheckpoint, type RunFigures } from "../../../native-models/training/checkpoint-file.ts";
 import { remember, whyBroken } from "../../../native-models/training/loss-guard.ts";
 import { learningRateAt } from "../../../native-models/training/schedule.ts";
 import type { TrainState } from "../../../native-models/training/state.ts";
@@ -12,6 +11,8 @@ import { isOutOfPatience, judge, notValidated } from "../../../native-models/tra
 import type { ValidatesBy, Validator } from "../../../native-models/training/validator.ts";
 import type { Emit } from "../events.ts";
 import type { TrainJob, ValidationSettings } from "../jobs.ts";
+import { diverged } from "./diverged.ts";
+import { hasForgotten, isRetentionDue, measureRetention, type OpenedRetention } from "./measure-retention.ts";
 import { trackProgress } from "./progress.ts";
 import type { TrainingRows, ValidationRows } from "./training-rows.ts";
 
@@ -28,6 +29,7 @@ export interface OpenedRun {
   /** Loss of a uniform guess: ln(vocabulary). */
   uniformNats: number;
   validation: { settings: ValidationSettings; rows: ValidationRows; validator: Validator; by: ValidatesBy } | null;
+  retention: OpenedRetention | null;
 }
 
 export async function trainSteps(run: OpenedRun, emit: Emit, signal: AbortSignal): Promise<RunFigures> {
@@ -50,20 +52,24 @@ export async function trainSteps(run: OpenedRun, emit: Emit, signal: AbortSignal
   if (resumed) emit({ type: "resumed", step: resumed.step, path: resumed.path });
   const report = trackProgress({ emit, stage: "Training", unit: "steps", total: data.steps, from: state.step });
 
+  const stoppable = async (judge: typeof evaluate): Promise<void> => {
+    try {
+      await judge(run, figures, emit, signal);
+    } catch (error) {
+      if (signal.aborted) stopIfAsked();
+      throw error;
+    }
+  };
+
   for (;;) {
     stopIfAsked();
     // A checkpoint is written after the evaluation of its step, so that it knows what was said. One that was written
     // because the run was stopped may lack it: then it is made up for here.
-    if (isEvaluationDue(run, figures)) {
-      try {
-        await evaluate(run, figures, emit, signal);
-      } catch (error) {
-        if (signal.aborted) stopIfAsked();
-        throw error;
-      }
-    }
+    if (isEvaluationDue(run, figures)) await stoppable(evaluate);
+    const isLast = state.step >= data.steps || hasStoppedEarly(run, figures);
+    if (isRetentionDue(run, figures, isLast)) await stoppable(measureRetention);
     if (state.step % spec.checkpointEverySteps === 0) save();
-    if (state.step >= data.steps || hasStoppedEarly(run, figures)) break;
+    if (isLast || hasForgotten(run, figures)) break;
 
     const step = state.step;
     const { rows, numbers } = await data.windowOf(step);
@@ -111,7 +117,7 @@ async function evaluate(run: OpenedRun, figures: RunFigures, emit: Emit, signal:
   if (!Number.isFinite(lossNats)) throw diverged(run, `Training diverged at step ${state.step} or before: the validation loss is ${lossNats}.`);
   const progress = judge(figures.validation.progress, { step: state.step, lossNats }, validation.settings);
   const isBest = progress.best?.step === state.step;
-  if (isBest) saveBest(run.checkpoints, state, lossNats);
+  if (isBest) keepState(run.checkpoints, "best", state, lossNats);
   figures.validation = { ...figures.validation, progress };
   emit({ type: "validation", point: { step: state.step, lossNats, trainedTokens, isBest, elapsedMs: performance.now() - started } });
 }
@@ -123,13 +129,4 @@ export function rateOf(tokens: number, elapsedMs: number): number {
 function listRows(rows: readonly number[]): string {
   const shown = rows.slice(0, 20).map((row) => row + 1);
   return `Rows of that step: ${shown.join(", ")}${rows.length > 20 ? ", …" : ""}.`;
-}
-
-function diverged({ spec, checkpoints }: OpenedRun, what: string): UserError {
-  const [newest] = listCheckpoints(checkpoints);
-  return new UserError({
-    what,
-    where: spec.out,
-    fix: `Look at the rows; where they are as they should be, start again with a lower learning rate than ${spec.learningRate}. ${newest ? `The last good checkpoint is ${newest.path}.` : "No checkpoint had been written yet."}`,
-  });
 }

@@ -11,7 +11,7 @@ import type { Checkpoint } from "../../../native-models/checkpoint/types.ts";
 import { UserError } from "../../../native-models/errors.ts";
 import { readStart, requireStartOf, type StoredStart } from "../../../native-models/starts/start-folder.ts";
 import type { AdamWSettings } from "../../../native-models/programs/adamw-program.ts";
-import { checkpointsBytes, listCheckpoints, loadBest, loadCheckpoint, type RunFigures } from "../../../native-models/training/checkpoint-file.ts";
+import { checkpointsBytes, listCheckpoints, loadCheckpoint, loadKept, type RunFigures } from "../../../native-models/training/checkpoint-file.ts";
 import { exportAdapter } from "../../../native-models/training/export-adapter.ts";
 import { planMemory, requireFits, type MemoryPlan } from "../../../native-models/training/memory-plan.ts";
 import { createState } from "../../../native-models/training/state.ts";
@@ -22,6 +22,7 @@ import type { TrainJob, TrainResult } from "../jobs.ts";
 import { adapterCard } from "./adapter-card.ts";
 import { pathHash } from "./file-hash.ts";
 import { availableBytes, peakBytes } from "./memory.ts";
+import { hasForgotten } from "./measure-retention.ts";
 import { hasStoppedEarly, rateOf, trainSteps, type OpenedRun } from "./train-steps.ts";
 import { openTrainingRows, type TrainingRows } from "./training-rows.ts";
 
@@ -30,7 +31,7 @@ export async function runTrain(spec: TrainJob, emit: Emit, signal: AbortSignal):
   const checkpoint = openCheckpoint(spec.model);
   const start = readStart(spec.init);
   requireStartOf(start, checkpoint.fingerprint);
-  const data = await openTrainingRows(spec, emit, signal);
+  const data = await openTrainingRows(spec, checkpoint.config.maxPositions, emit, signal);
   try {
     const { run, memory, startTensor } = await openRun(spec, checkpoint, start, data);
     emit({ type: "memory", estimate: memory, measuredBytes: null });
@@ -39,7 +40,8 @@ export async function runTrain(spec: TrainJob, emit: Emit, signal: AbortSignal):
       const adapter = join(spec.out, "adapter");
       const { step, parameters } = adapterState(run, figures);
       const validation = validationResult(run, figures, step);
-      const cardText = adapterCard({ spec, start: start.info, report: data.report, template: data.template, figures, steps: run.state.step, validation });
+      const retention = retentionResult(run, figures, step);
+      const cardText = adapterCard({ spec, start: start.info, report: data.report, template: data.template, figures, steps: run.state.step, validation, retention });
       exportAdapter({ folder: adapter, config: checkpoint.config, baseModelName: spec.model, rank: start.info.rank, kind: start.info.kind, state: { ...run.state, parameters }, start: startTensor, cardText, notes: data.template });
       return {
         kind: "train",
@@ -52,6 +54,7 @@ export async function runTrain(spec: TrainJob, emit: Emit, signal: AbortSignal):
         tokensPerSecond: rateOf(figures.tokens, figures.stepMs),
         rows: data.counts,
         validation,
+        retention,
         memory: { estimate: memory, measuredBytes: peakBytes() },
         elapsedMs: performance.now() - started,
       };
@@ -79,29 +82,35 @@ async function openRun(spec: TrainJob, checkpoint: Checkpoint, start: StoredStar
   const checkpoints = join(spec.out, "checkpoints");
   if (!spec.resume) refuseLeftovers(checkpoints);
   const resumed = spec.resume ? loadCheckpoint(checkpoints, state, settings) : null;
-  const validatedBy = resumed?.figures.validation?.by ?? null;
+  const validatedBy = resumed?.figures.validation?.by ?? resumed?.figures.retention?.by ?? null;
   if (validatedBy !== null && validatedBy !== memory.plan.validatesBy) memory = plan(validatedBy);
   requireFits(memory.plan, "train: memory");
-  if (!resumed) requireFreeSpace(spec.out, runBytes(state.parameters.length, memory.compiled.fixed));
+  const keptStates = (spec.validation === null ? 0 : 1) + (spec.retention?.floor == null ? 0 : 1);
+  if (!resumed) requireFreeSpace(spec.out, runBytes(state.parameters.length, memory.compiled.fixed, keptStates));
   mkdirSync(checkpoints, { recursive: true });
   keepStart(start.folder, join(spec.out, "start"));
   const trainer = await createTrainer({ checkpoint, compiled: memory.compiled, fixed: startTensor, state, optimizer });
   const by = memory.plan.validatesBy;
-  const validation: OpenedRun["validation"] = spec.validation && data.validation && by && {
-    settings: spec.validation,
-    rows: data.validation,
-    by,
-    validator: await createValidator({ checkpoint, trainer, by, rank, kind, maxLength: data.longest }),
-  };
-  const run: OpenedRun = { spec, data, state, trainer, checkpoints, settings, resumed, uniformNats: Math.log(checkpoint.config.vocabulary), validation };
+  const judge = by && { by, validator: await createValidator({ checkpoint, trainer, by, rank, kind, maxLength: data.longest, tellsTokens: spec.retention !== null }) };
+  const validation: OpenedRun["validation"] = spec.validation && data.validation && judge && { settings: spec.validation, rows: data.validation, ...judge };
+  const retention: OpenedRun["retention"] = spec.retention && data.retention && judge && { settings: spec.retention, rows: data.retention, ...judge };
+  const run: OpenedRun = { spec, data, state, trainer, checkpoints, settings, resumed, uniformNats: Math.log(checkpoint.config.vocabulary), validation, retention };
   return { run, memory: memory.plan satisfies MemoryPlan, startTensor };
 }
 
-/** The state that the adapter is made from. */
-function adapterState({ spec, state, checkpoints }: OpenedRun, figures: RunFigures): { step: number; parameters: Float32Array } {
-  const best = figures.validation?.progress.best ?? null;
-  if (best === null || spec.validation?.keeps !== "best" || best.step === state.step) return { step: state.step, parameters: state.parameters };
-  return { step: best.step, parameters: loadBest(checkpoints, best.step) };
+/** The state that the adapter is made from: the best one, or the last; of a run that forgot too much, one from before it did. */
+function adapterState(run: OpenedRun, figures: RunFigures): { step: number; parameters: Float32Array } {
+  const { spec, state, checkpoints } = run;
+  const last = hasForgotten(run, figures) ? figures.retention!.above.step : state.step;
+  const best = spec.validation?.keeps === "best" ? (figures.validation?.progress.best ?? null) : null;
+  if (best !== null && best.step < last) return { step: best.step, parameters: loadKept(checkpoints, "best", best.step) };
+  return { step: last, parameters: last === state.step ? state.parameters : loadKept(checkpoints, "retained", last) };
+}
+
+function retentionResult(run: OpenedRun, figures: RunFigures, adapterStep: number): TrainResult["retention"] {
+  if (run.retention === null || figures.retention === null) return null;
+  const { rows, settings } = run.retention;
+  return { questions: rows.count, last: figures.retention.last, adapterStep, floor: settings.floor, hasFallenBelow: hasForgotten(run, figures) };
 }
 
 function validationResult(run: OpenedRun, figures: RunFigures, adapterStep: number): TrainResult["validation"] {
@@ -111,9 +120,9 @@ function validationResult(run: OpenedRun, figures: RunFigures, adapterStep: numb
 }
 
 /** Bytes that a run's folder takes: checkpoints, the start, and an adapter of up to twice the rank. */
-function runBytes(parameters: number, fixed: readonly { shape: readonly [number, number] }[]): number {
+function runBytes(parameters: number, fixed: readonly { shape: readonly [number, number] }[], keptStates: number): number {
   const all = fixed.reduce((sum, { shape }) => sum + shape[0] * shape[1], parameters);
-  return checkpointsBytes(parameters) + 4 * all + 8 * all;
+  return checkpointsBytes(parameters, keptStates) + 4 * all + 8 * all;
 }
 
 /** What must be the same for a checkpoint to be gone on from. */
@@ -123,7 +132,8 @@ function settingsOf(spec: TrainJob, checkpoint: Checkpoint, start: StoredStart, 
   const { overLong, format, split } = data.report;
   const rows = { template, templateText: data.template.templateText, mapping: format.mapping, split, overLong };
   const validation = spec.validation && { ...spec.validation, from: data.validation?.hash ?? spec.validation.from };
-  return { model: checkpoint.fingerprint, start: startHash, method, rank, data: data.hash, ...rows, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, validation, seed };
+  const retention = spec.retention && { ...spec.retention, questions: data.retention?.hash ?? spec.retention.questions };
+  return { model: checkpoint.fingerprint, start: startHash, method, rank, data: data.hash, ...rows, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, validation, retention, seed };
 }
 
 /** The start stays beside the run it belongs to; a run may also go on from that copy. */

@@ -1,4 +1,4 @@
-// The rows of a training job: planned once, then read and encoded step by step, and the rows it is validated on.
+// The rows of a training job: planned once, then read and encoded step by step, and the rows it is judged by.
 
 import { statSync } from "node:fs";
 import type { AdapterNotes } from "../../../native-models/adapter/adapter-notes.ts";
@@ -17,10 +17,11 @@ import { pathHash } from "./file-hash.ts";
 import { runRowsOf } from "./memory.ts";
 import { jobTokenizer } from "./open-tokenizer.ts";
 import { trackProgress } from "./progress.ts";
+import { retentionRows, type RetentionRows } from "./retention-rows.ts";
 
 export interface TrainingRows {
   steps: number;
-  /** Tokens of the longest row, validation rows included. */
+  /** Tokens of the longest row, those of validation and retention included. */
   longest: number;
   counts: TrainResult["rows"];
   /** What became of every training row. */
@@ -33,6 +34,8 @@ export interface TrainingRows {
   /** Micro-batches of a step (from 0), and the file's row numbers in it. */
   windowOf(step: number): Promise<{ rows: TrainRow[][]; numbers: number[] }>;
   validation: ValidationRows | null;
+  /** With what names the content of their file. */
+  retention: (RetentionRows & { hash: string }) | null;
   close(): Promise<void>;
 }
 
@@ -50,7 +53,8 @@ interface PlannedRows {
   row: (position: number) => Promise<TrainRow>;
 }
 
-export async function openTrainingRows(spec: TrainJob, emit: Emit, signal: AbortSignal): Promise<TrainingRows> {
+/** `maxPositions`: tokens that the model takes. */
+export async function openTrainingRows(spec: TrainJob, maxPositions: number, emit: Emit, signal: AbortSignal): Promise<TrainingRows> {
   const tokenizer = jobTokenizer(spec.model, spec.chatTemplate);
   const opened: RowSource[] = [];
   const close = async (): Promise<void> => void (await Promise.all(opened.map((source) => source.close())));
@@ -63,6 +67,8 @@ export async function openTrainingRows(spec: TrainJob, emit: Emit, signal: Abort
     emit({ type: "rows", rows: report });
     const from = spec.validation?.from ?? null;
     const file = from !== null && "file" in from ? await planned(await openLikeRows(from.file, spec.mapping ?? null, await validationSplit(from.file)), "validation") : null;
+    const { retention: asked, seed } = spec;
+    const retention = asked && { ...(await retentionRows(asked, tokenizer, { seed, maxPositions })), hash: await pathHash(asked.questions) };
     const holdOut = from === null || "file" in from ? null : from;
     const { steps, windowOf, heldOut } = arrangeRows({ ...spec, lengths: plan.lengths, holdOut });
     const { kept, tooLong, empty } = plan.counts;
@@ -70,12 +76,12 @@ export async function openTrainingRows(spec: TrainJob, emit: Emit, signal: Abort
     const positions = file ? Array.from(file.plan.rows.keys()) : Array.from(heldOut);
     return {
       steps,
-      longest: Math.max(longestOf(plan), file ? longestOf(file.plan) : 0),
+      longest: Math.max(longestOf(plan), file ? longestOf(file.plan) : 0, retention?.longest ?? 0),
       counts: { kept, dropped: tooLong + empty, tooLong, empty },
       report,
       template: { template: spec.template, templateText: templateText(tokenizer, spec.template) },
       hash: await pathHash(spec.data),
-      sizes: runRowsOf(plan, spec, file?.plan ?? null),
+      sizes: runRowsOf(plan, spec, { validation: file?.plan ?? null, retention }),
       async windowOf(step) {
         const microBatches = windowOf(step);
         const rows = await Promise.all(microBatches.map((batch) => Promise.all(batch.map(row))));
@@ -88,6 +94,7 @@ export async function openTrainingRows(spec: TrainJob, emit: Emit, signal: Abort
           for (const batch of batchByLength(positions, validated.plan.lengths, spec.batch)) yield await Promise.all(batch.map(validated.row));
         },
       },
+      retention,
       close,
     };
   } catch (error) {
