@@ -50,6 +50,10 @@ const rowsAt: Record<number, { sql: string; tables: string[] }> = {
       INSERT INTO run_memory VALUES (1, '{}', 7);`,
     tables: ["run_validations", "run_memory"],
   },
+  6: {
+    sql: `INSERT INTO probe_answers VALUES (1, 0, 'tuned', 'q', '[]', 'p', 'a', 1, 1, -0.5, '{"strict":1}', 'said');`,
+    tables: ["probe_answers"],
+  },
 };
 
 function readAll(sql: Database.Database, tables: string[]): unknown[] {
