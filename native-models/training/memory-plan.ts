@@ -12,7 +12,6 @@ import { buildTrainProgram, type Recomputed, type TrainProgram } from "../progra
 import type { RowSize } from "./heaviest.ts";
 import { estimateMemory, type MemoryEstimate } from "./memory-estimate.ts";
 import { memoryTerms } from "./memory-terms.ts";
-import { retentionBatch } from "./retention.ts";
 import type { ValidatesBy } from "./validator.ts";
 
 export interface MemoryPlan extends MemoryEstimate {
@@ -41,8 +40,13 @@ export interface RunRows {
   training(settings: StepSettings): RowSize[][];
   /** Null without validation. */
   validation: ((settings: StepSettings) => RowSize[][]) | null;
-  /** Sizes of the rows that retention is measured on, so many at a time; null where it is not measured. */
-  retention: ((rowsAtOnce: number) => RowSize[][]) | null;
+  /** What retention is measured on by either way; null where it is not measured. */
+  retention: ((by: ValidatesBy) => RowSize[][]) | null;
+}
+
+/** Most tokens that the loss program takes in a row: questions with common examples are joined to one. */
+export function evaluatedLength(length: number, { retention }: RunRows): number {
+  return Math.max(length, ...(retention?.("forward") ?? []).flat().map(({ tokens }) => tokens));
 }
 
 export interface MemoryQuestion {
@@ -73,13 +77,13 @@ export function planMemory(question: MemoryQuestion): MemoryPlanner {
   const { heads, kvHeads, vocabulary } = checkpoint.config;
   const compile = once((recomputed: Recomputed) => buildTrainProgram(checkpoint, { rank, kind, maxLength: length, recomputed }));
   const { validation: validates, retention: retains } = question.rows;
-  const lossProgram = once((_: "loss") => buildLossProgram(checkpoint, { rank, kind, maxLength: length, tellsTokens: retains !== null }));
+  const lossProgram = once((_: "loss") => buildLossProgram(checkpoint, { rank, kind, maxLength: evaluatedLength(length, question.rows), tellsTokens: retains !== null }));
   const update = buildAdamWProgram(question.optimizer);
 
   const estimate = (way: Way, { batch, accumulate, length: most }: StepSettings): MemoryEstimate => {
     const program: OnnxProgram | null = way.validatesBy === "forward" ? lossProgram("loss") : null;
     const training = question.rows.training({ batch, accumulate, length: most });
-    const measured = way.validatesBy === null ? [] : (retains?.(retentionBatch[way.validatesBy]) ?? []);
+    const measured = way.validatesBy === null ? [] : (retains?.(way.validatesBy) ?? []);
     const evaluated = [...(validates?.({ batch, accumulate, length: most }) ?? []), ...measured];
     return estimateMemory({
       compiled: compile(way.recomputed),

@@ -76,5 +76,5 @@ function isBelow({ retention }: RetentionAt, floor: number | null): boolean {
   return floor !== null && retention < floor;
 }
 
-/** Rows that are measured together; by the gradient program one at a time, as it gives one loss a run. */
-export const retentionBatch: Readonly<Record<ValidatesBy, number>> = { forward: 8, gradients: 1 };
+/** Questions that are measured together, their examples read once; by the gradient program one at a time, as it gives one loss a run. */
+export const retentionBatch: Readonly<Record<ValidatesBy, number>> = { forward: 16, gradients: 1 };

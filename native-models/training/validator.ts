@@ -5,8 +5,9 @@
 
 import type { Checkpoint } from "../checkpoint/types.ts";
 import { buildLossProgram, type LossProgramOptions } from "../programs/loss-program.ts";
+import { joinRows } from "../programs/shared-prefix.ts";
 import { countTargets, trainFeeds, type TrainRow } from "../programs/train-program.ts";
-import { openSession, type SessionOptions } from "../runtime/session.ts";
+import { openSession, type SessionOptions, type TensorData } from "../runtime/session.ts";
 import type { AnswerLikelihood } from "./retention.ts";
 import type { Trainer } from "./trainer.ts";
 
@@ -17,7 +18,8 @@ type MicroBatches = AsyncIterable<readonly TrainRow[]> | Iterable<readonly Train
 
 export interface Validator {
   evaluate(microBatches: MicroBatches): Promise<{ lossNats: number; trainedTokens: number }>;
-  /** Of each row in turn, over its trained tokens; every row has some. Needs `tellsTokens` where a program of its own serves. */
+  /** Of each row in turn, over its trained tokens; every row has some. What the rows of a micro-batch begin with is computed
+   *  once where a program of its own serves, which needs `tellsTokens`. */
   likelihoods(microBatches: MicroBatches): Promise<AnswerLikelihood[]>;
   release(): Promise<void>;
 }
@@ -36,14 +38,14 @@ export async function createValidator({ checkpoint, trainer, by, session: option
   }
   const session = await openSession(buildLossProgram(checkpoint, program), { ...options, weightsFolder: checkpoint.folder });
   const rep = checkpoint.config.heads / checkpoint.config.kvHeads;
-  const run = (rows: readonly TrainRow[], only: readonly string[]) => session.run({ ...trainFeeds(rows, 1, rep).feeds, ...trainer.adapterFeeds }, { only });
-  const sumLoss = async (rows: readonly TrainRow[]): Promise<number> => (await run(rows, ["loss"])).loss.data[0] as number;
+  const run = (feeds: Readonly<Record<string, TensorData>>, only: readonly string[]) => session.run({ ...feeds, ...trainer.adapterFeeds }, { only });
+  const sumLoss = async (rows: readonly TrainRow[]): Promise<number> => (await run(trainFeeds(rows, 1, rep).feeds, ["loss"])).loss.data[0] as number;
   return {
     evaluate: (microBatches) => meanLoss(microBatches, sumLoss),
     async likelihoods(microBatches) {
       const found: AnswerLikelihood[] = [];
       for await (const rows of microBatches) {
-        const { nll, best } = await run(rows, ["nll", "best"]);
+        const { nll, best } = await run(joinRows(rows, rep).feeds, ["nll", "best"]);
         let first = 0; // targets stand row by row
         for (const row of rows) {
           const targets = targetsOf(row);

@@ -23,5 +23,5 @@ export async function runEstimate(spec: EstimateJob, _emit: Emit, signal: AbortS
     rows: runRowsOf(spec, spec, { validation: null, retention }),
     availableBytes: availableBytes(spec.memoryBytes),
   });
-  return { kind: "estimate", memory: plan, retentionTokens: retention?.tokens ?? null };
+  return { kind: "estimate", memory: plan, retentionTokens: retention && retention.tokens[plan.validatesBy ?? "forward"] };
 }

@@ -3,7 +3,7 @@
 // changes no parameter, so a run trains to the same bits with and without it.
 
 import { keepState, keptPath, type RunFigures } from "../../../native-models/training/checkpoint-file.ts";
-import { follow, hasFallen, retentionBatch, retentionOf, type AnswerLikelihood } from "../../../native-models/training/retention.ts";
+import { follow, hasFallen, retentionOf, type AnswerLikelihood } from "../../../native-models/training/retention.ts";
 import type { TrainRow } from "../../../native-models/programs/train-program.ts";
 import { UserError } from "../../../native-models/errors.ts";
 import type { ValidatesBy, Validator } from "../../../native-models/training/validator.ts";
@@ -56,7 +56,7 @@ async function likelihoods({ rows, validator, by }: OpenedRetention, emit: Emit 
   const report = emit && trackProgress({ emit, stage: "Measuring what the base knows", unit: "questions", total: rows.count });
   const stoppable = function* (): Generator<TrainRow[]> {
     let done = 0;
-    for (const batch of rows.microBatches(retentionBatch[by])) {
+    for (const batch of rows.microBatches(by)) {
       signal.throwIfAborted();
       yield batch;
       report?.((done += batch.length));

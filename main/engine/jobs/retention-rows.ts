@@ -1,7 +1,6 @@
 // The questions that retention is measured on while a run trains: a sample of a knowledge file, chosen by the run's seed,
 // each as one row of its prompt and its first accepted answer. Shots are the file's first questions, which are not asked.
 
-import { batchByLength } from "../../../native-models/data/arrangement.ts";
 import { seededRandom } from "../../../native-models/data/random.ts";
 import type { Tokenizer } from "../../../native-models/checkpoint/types.ts";
 import { UserError } from "../../../native-models/errors.ts";
@@ -9,19 +8,23 @@ import { answerRow } from "../../../native-models/probe/answer-row.ts";
 import { readTask } from "../../../native-models/probe/read-task.ts";
 import { examplesText } from "../../../native-models/probe/task.ts";
 import { questionsTask } from "../../../native-models/probe/tasks/questions.ts";
-import { countTargets, type TrainRow } from "../../../native-models/programs/train-program.ts";
+import { joinRows } from "../../../native-models/programs/shared-prefix.ts";
+import type { TrainRow } from "../../../native-models/programs/train-program.ts";
 import { heaviestOf, type RowSize } from "../../../native-models/training/heaviest.ts";
+import { retentionBatch } from "../../../native-models/training/retention.ts";
+import type { ValidatesBy } from "../../../native-models/training/validator.ts";
 import type { RetentionSettings } from "../jobs.ts";
 
 export interface RetentionRows {
   count: number;
-  /** Tokens of the longest row, and of them all. */
+  /** Tokens of the longest row. */
   longest: number;
-  tokens: number;
-  /** The rows in micro-batches of that many, in the same order each time. */
-  microBatches(rowsAtOnce: number): TrainRow[][];
+  /** Tokens that one measurement reads, by either way. */
+  tokens: Readonly<Record<ValidatesBy, number>>;
+  /** The rows in micro-batches, in the same order each time. */
+  microBatches(by: ValidatesBy): TrainRow[][];
   /** For the memory plan: the heaviest of these micro-batches. */
-  heaviest(rowsAtOnce: number): RowSize[][];
+  heaviest(by: ValidatesBy): RowSize[][];
 }
 
 /** A stream of the seed's own: epochs use 0, 1, 2, …, the split of validation rows 2^40. */
@@ -43,13 +46,18 @@ export async function retentionRows({ questions: file, shots, limit }: Retention
   if (tooLong >= 0) {
     throw new UserError({ what: `Question ${chosen[tooLong]!.index + 1} has ${lengths[tooLong]} tokens with its examples and answer; the model takes ${maxPositions}.`, where: file, fix: "Use fewer shots, or leave the question out." });
   }
-  const positions = Array.from(rows.keys());
-  const sizeOf = (at: number): RowSize => ({ tokens: lengths[at]!, trained: countTargets(rows[at]!) });
+  const microBatches = (by: ValidatesBy): TrainRow[][] => Array.from({ length: Math.ceil(rows.length / retentionBatch[by]) }, (_, i) => rows.slice(i * retentionBatch[by], (i + 1) * retentionBatch[by]));
+  // As one row each: what their rows begin with is read once.
+  const sizes = (by: ValidatesBy): RowSize[] => microBatches(by).map((batch) => joinRows(batch, 1)).map(({ tokens, targets }) => ({ tokens: tokens + 1, trained: targets }));
+  const tokensBy = (by: ValidatesBy): number => sizes(by).reduce((sum, { tokens }) => sum + tokens, 0);
   return {
     count: rows.length,
     longest: Math.max(...lengths),
-    tokens: lengths.reduce((sum, length) => sum + length, 0),
-    microBatches: (rowsAtOnce) => batchByLength(positions, lengths, rowsAtOnce).map((batch) => batch.map((at) => rows[at]!)),
-    heaviest: (rowsAtOnce) => heaviestOf(batchByLength(positions, lengths, rowsAtOnce), sizeOf),
+    tokens: { forward: tokensBy("forward"), gradients: tokensBy("gradients") },
+    microBatches,
+    heaviest(by) {
+      const all = sizes(by);
+      return heaviestOf(all.map((_, at) => [at]), (at) => all[at]!);
+    },
   };
 }

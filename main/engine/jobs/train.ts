@@ -13,7 +13,7 @@ import { readStart, requireStartOf, type StoredStart } from "../../../native-mod
 import type { AdamWSettings } from "../../../native-models/programs/adamw-program.ts";
 import { checkpointsBytes, listCheckpoints, loadCheckpoint, loadKept, type RunFigures } from "../../../native-models/training/checkpoint-file.ts";
 import { exportAdapter } from "../../../native-models/training/export-adapter.ts";
-import { planMemory, requireFits, type MemoryPlan } from "../../../native-models/training/memory-plan.ts";
+import { evaluatedLength, planMemory, requireFits, type MemoryPlan } from "../../../native-models/training/memory-plan.ts";
 import { createState } from "../../../native-models/training/state.ts";
 import { createTrainer } from "../../../native-models/training/trainer.ts";
 import { createValidator, type ValidatesBy } from "../../../native-models/training/validator.ts";
@@ -91,7 +91,7 @@ async function openRun(spec: TrainJob, checkpoint: Checkpoint, start: StoredStar
   keepStart(start.folder, join(spec.out, "start"));
   const trainer = await createTrainer({ checkpoint, compiled: memory.compiled, fixed: startTensor, state, optimizer });
   const by = memory.plan.validatesBy;
-  const judge = by && { by, validator: await createValidator({ checkpoint, trainer, by, rank, kind, maxLength: data.longest, tellsTokens: spec.retention !== null }) };
+  const judge = by && { by, validator: await createValidator({ checkpoint, trainer, by, rank, kind, maxLength: evaluatedLength(data.longest, data.sizes), tellsTokens: spec.retention !== null }) };
   const validation: OpenedRun["validation"] = spec.validation && data.validation && judge && { settings: spec.validation, rows: data.validation, ...judge };
   const retention: OpenedRun["retention"] = spec.retention && data.retention && judge && { settings: spec.retention, rows: data.retention, ...judge };
   const run: OpenedRun = { spec, data, state, trainer, checkpoints, settings, resumed, uniformNats: Math.log(checkpoint.config.vocabulary), validation, retention };
