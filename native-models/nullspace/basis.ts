@@ -4,18 +4,18 @@
 // columns; 1.5·D² float64 held beside G (D = 4096: 200 MiB).
 //
 // The directions wanted are the dominant ones of (G + µI)⁻¹, whatever µ is: it moves eigenvalues and leaves eigenvectors.
-// So µ is free to serve the arithmetic. A tiny first µ makes a singular G factorable; if the block then spans many orders
-// of magnitude (they do: 1e-6 beside 1 in layer 1 of SmolLM2), µ is raised to a twentieth of the R-th value, which stops
-// the few emptiest directions from drowning the others and hardly slows the iteration. Massive-activation channels need
-// no scaling: Cholesky's rounding follows the scale of each row and column. Energies are taken from G itself at the end.
+// So µ is free to serve the arithmetic. A tiny first µ makes a singular G factorable. Once the block's values are roughly
+// known, another µ (shift.ts) is weighed against the cost of a second factor. Massive-activation channels need no
+// scaling: Cholesky's rounding follows the scale of each row and column. Energies are taken from G itself at the end.
 
 import { seededRandom } from "../data/random.ts";
 import { UserError } from "../errors.ts";
-import { dominantSubspace, type DominantSubspace } from "./dominant-subspace.ts";
+import { dominantSubspace, type RitzPairs } from "./dominant-subspace.ts";
 import { factorize, type Factor } from "./factor.ts";
 import { firstColumns, matrix, product, type DenseKernels, type Matrix } from "./kernels.ts";
 import { orthonormalColumns } from "./orthonormal.ts";
-import { fillNormal } from "./random.ts";
+import { fillSigns } from "./random.ts";
+import { betterShift } from "./shift.ts";
 import { symmetricEigen } from "./symmetric-eigen.ts";
 import type { Gram, NullBasis } from "./types.ts";
 
@@ -25,7 +25,7 @@ export interface BasisOptions {
   signal?: AbortSignal;
   /** Where the Gram comes from, for messages. */
   name?: string;
-  /** Largest angle in radians between a direction and its limit. Default 1e-4, which leaves an energy excess near 1e-10. */
+  /** Largest angle in radians between a direction and its limit. Default 3e-4, which leaves an energy excess near 1e-9. */
   angleTolerance?: number;
 }
 
@@ -41,18 +41,17 @@ export async function bottomSubspace(gram: Gram, rank: number, options: BasisOpt
   // A block of most of the space: one dense decomposition is cheaper and has no convergence to wait for.
   if (3 * width >= 2 * size || size <= 48) return ritzInGram(whole, allDirections(gram, width), wanted, total, 0, 0, options.kernels);
 
-  const { kernels, seed, signal, angleTolerance = 1e-4 } = options;
-  const settings = { wanted, width, seed, angleTolerance, settleTolerance: 1e-10, kernels, ...(signal && { signal }) };
-  let factor = await factorOfShifted(whole, largest, options);
-  let found = await dominantSubspace(inverseOf(factor), size, { ...settings, maxApplications: 3 });
-  let applications = found.applications;
-  if (!found.isSettled) {
-    const raised = raisedShift(found, wanted, factor.shift);
-    if (raised) factor = (await factorize(whole, raised, kernels, signal)) ?? factor;
-    found = await dominantSubspace(inverseOf(factor), size, { ...settings, maxApplications: 100, start: found.vectors });
-    applications += found.applications;
-  }
-  return ritzInGram(whole, found.vectors, wanted, total, excess(found, wanted), applications, kernels);
+  const { kernels, seed, signal, angleTolerance = 3e-4 } = options;
+  const factor = await factorOfShifted(whole, largest, options);
+  const found = await dominantSubspace(inverseOf(factor), size, {
+    wanted, width, seed, angleTolerance, settleTolerance: 1e-10, maxApplications: 100, kernels, ...(signal && { signal }),
+    async better(pairs, applicationsLeft) {
+      const shift = betterShift(pairs, { wanted, shift: factor.shift, size, largest, applicationsLeft });
+      const other = shift === null ? null : await factorize(whole, shift, kernels, signal);
+      return other && inverseOf(other);
+    },
+  });
+  return ritzInGram(whole, found.vectors, wanted, total, excess(found, wanted), found.applications, kernels);
 }
 
 function inverseOf(factor: Factor): (block: Matrix) => Promise<Matrix> {
@@ -105,16 +104,8 @@ async function factorOfShifted(gram: Matrix, largest: number, options: BasisOpti
   throw notAGram(options.name ?? "Gram matrix", "it has negative eigenvalues far above rounding");
 }
 
-/** A larger µ where the block's values span so much that a filter would lose digits, else null. */
-function raisedShift(found: DominantSubspace, wanted: number, shift: number): number | null {
-  const last = found.values[wanted - 1]!;
-  if (!(last > 0) || found.values[0]! / last < 20) return null;
-  const raised = (1 / last - shift) / 20;
-  return raised > 2 * shift ? raised : null;
-}
-
 /** Bound on how far tr(Uᵀ G U) lies above the least possible: Σ residual² / (θ²·(θ − θ_P)), second order in the angles. */
-function excess({ values, residuals }: DominantSubspace, wanted: number): number {
+function excess({ values, residuals }: RitzPairs, wanted: number): number {
   const edge = values.length > wanted ? values[values.length - 1]! : 0;
   let sum = 0;
   for (let i = 0; i < wanted; i++) {
@@ -127,7 +118,7 @@ function excess({ values, residuals }: DominantSubspace, wanted: number): number
 
 async function anyDirections(size: number, width: number, options: BasisOptions): Promise<Matrix> {
   const block = matrix(size, width);
-  fillNormal(block.values, seededRandom(options.seed));
+  fillSigns(block.values, seededRandom(options.seed));
   return orthonormalColumns(block, options.kernels, options.seed);
 }
 

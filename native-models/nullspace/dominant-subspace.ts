@@ -10,7 +10,7 @@
 import { seededRandom } from "../data/random.ts";
 import { matrix, product, type DenseKernels, type Matrix } from "./kernels.ts";
 import { orthonormalColumns } from "./orthonormal.ts";
-import { fillNormal } from "./random.ts";
+import { fillSigns } from "./random.ts";
 import { symmetricEigen } from "./symmetric-eigen.ts";
 
 export interface DominantOptions {
@@ -27,30 +27,36 @@ export interface DominantOptions {
   negligibleShare?: number;
   /** Most applications of the operator to the whole block. */
   maxApplications: number;
+  /** Asked once, after three applications: another operator with the same eigenvectors in the same order, or null to go on. */
+  better?: (found: RitzPairs, applicationsLeft: number) => Promise<BlockOperator | null>;
   kernels: DenseKernels;
   signal?: AbortSignal;
-  /** Columns to begin with [size, ≤ width]; the rest is random. */
-  start?: Matrix;
 }
 
-export interface DominantSubspace {
+export interface RitzPairs {
   /** Ritz vectors [size, width], largest value first, orthonormal. */
   vectors: Matrix;
   /** Ritz values of the operator, descending. */
   values: Float64Array;
   /** ‖C·v − θ·v‖ for each. */
   residuals: Float64Array;
+}
+
+export interface DominantSubspace extends RitzPairs {
   applications: number;
-  isSettled: boolean;
 }
 
 /** An operator on blocks: returns C·block as a new matrix. */
 export type BlockOperator = (block: Matrix) => Promise<Matrix>;
 
-export async function dominantSubspace(apply: BlockOperator, size: number, options: DominantOptions): Promise<DominantSubspace> {
-  const { wanted, width, kernels, signal } = options;
-  let vectors = await orthonormalColumns(startBlock(size, options), kernels, options.seed);
-  let applications = 0;
+export async function dominantSubspace(operator: BlockOperator, size: number, options: DominantOptions): Promise<DominantSubspace> {
+  const { wanted, width, seed, kernels, signal, better } = options;
+  let apply = operator;
+  const start = matrix(size, width);
+  fillSigns(start.values, seededRandom(seed));
+  let vectors = start;
+  for (let power = 0; power < powerSteps; power++) vectors = await orthonormalColumns(await apply(vectors), kernels, seed);
+  let applications = powerSteps;
   let settledSum = Infinity;
   for (let round = 0; ; round++) {
     signal?.throwIfAborted();
@@ -60,29 +66,27 @@ export async function dominantSubspace(apply: BlockOperator, size: number, optio
     if (!(ritz.values[0]! >= 0)) throw new Error(`dominantSubspace: the largest value is ${ritz.values[0]}, so the operator is not positive`);
     const sum = sumOfReciprocals(ritz.values, wanted);
     const isSettled = worstAngle(ritz, options) <= options.angleTolerance || Math.abs(settledSum - sum) <= options.settleTolerance * Math.abs(sum);
+    if (isSettled || applications >= options.maxApplications) return { ...ritz, applications };
+    const other = round === 0 && better ? await better(ritz, degreesNeeded(ritz, options)) : null;
+    if (other) {
+      apply = other;
+      vectors = ritz.vectors;
+      continue;
+    }
     settledSum = sum;
-    if (isSettled || applications >= options.maxApplications) return { ...ritz, applications, isSettled };
-    const degree = round === 0 && !options.start ? 1 : chebyshevDegree(ritz, options, options.maxApplications - applications);
+    const degree = Math.min(chebyshevDegree(ritz, options), Math.max(1, options.maxApplications - applications));
     const filtered = await chebyshev(apply, ritz, degree);
     applications += degree - 1; // the first power came with the Ritz step
-    vectors = await orthonormalColumns(filtered, kernels, options.seed + round + 1);
+    vectors = await orthonormalColumns(filtered, kernels, seed + round + 1);
     if (vectors.cols !== width) throw new Error("dominantSubspace: the block lost a column");
   }
 }
 
-interface Ritz {
-  vectors: Matrix;
-  image: Matrix;
-  values: Float64Array;
-  residuals: Float64Array;
-}
+/** Plain power steps before the first Ritz step, which would have nothing to sort out yet. */
+const powerSteps = 2;
 
-function startBlock(size: number, options: DominantOptions): Matrix {
-  const block = matrix(size, options.width);
-  fillNormal(block.values, seededRandom(options.seed));
-  const start = options.start;
-  if (start) for (let i = 0; i < size; i++) block.values.set(start.values.subarray(i * start.cols, (i + 1) * start.cols), i * options.width);
-  return block;
+interface Ritz extends RitzPairs {
+  image: Matrix;
 }
 
 /** Turns the block so that the operator is diagonal on it: values descending, with their residual norms. */
@@ -126,19 +130,27 @@ function sumOfReciprocals(values: Float64Array, wanted: number): number {
 }
 
 /** Growth of a Chebyshev polynomial a degree at θ, for the interval [0, edge]. */
-function growth(theta: number, edge: number): number {
+export function growth(theta: number, edge: number): number {
   const x = Math.max(1, (2 * theta) / edge - 1);
   return x + Math.sqrt(x * x - 1);
 }
 
-/** Enough degrees for the tolerance, but so few that the largest value does not drown the wanted ones in rounding. */
-function chebyshevDegree(ritz: Ritz, options: DominantOptions, left: number): number {
-  const edge = ritz.values[ritz.values.length - 1]!;
-  const atWanted = growth(ritz.values[options.wanted - 1]!, edge);
-  const atTop = growth(ritz.values[0]!, edge);
-  const needed = Math.log(Math.max(2, worstAngle(ritz, options) / options.angleTolerance)) / Math.log(Math.max(1.05, atWanted));
-  const bearable = Math.log(1e8) / Math.log(Math.max(1.05, atTop / atWanted));
-  return Math.max(1, Math.min(Math.ceil(needed) + 1, Math.floor(bearable), 8, left)); // one more saves a round that just misses
+/** Degrees until the worst wanted direction is within the tolerance. */
+function degreesNeeded(ritz: Ritz, options: DominantOptions): number {
+  const perDegree = growth(ritz.values[options.wanted - 1]!, ritz.values[ritz.values.length - 1]!);
+  return Math.log(Math.max(2, worstAngle(ritz, options) / options.angleTolerance)) / Math.log(Math.max(1.05, perDegree));
+}
+
+/** Most degrees at once: beyond, the largest value would drown the wanted ones in rounding. */
+export function bearableDegree(largest: number, last: number, edge: number): number {
+  const ratio = growth(largest, edge) / growth(last, edge);
+  return Math.max(1, Math.min(10, Math.floor(Math.log(1e10) / Math.log(Math.max(1.05, ratio)))));
+}
+
+function chebyshevDegree(ritz: Ritz, options: DominantOptions): number {
+  const { values } = ritz;
+  const needed = Math.ceil(degreesNeeded(ritz, options)) + 1; // one more saves a round that just misses
+  return Math.min(needed, bearableDegree(values[0]!, values[options.wanted - 1]!, values[values.length - 1]!));
 }
 
 /** T_degree(2C/edge − 1) on the Ritz vectors; each column is scaled so that its own growth stays near one. */
@@ -146,8 +158,8 @@ async function chebyshev(apply: BlockOperator, { vectors, image, values }: Ritz,
   const edge = values[values.length - 1]!;
   if (degree === 1 || !(edge > 0)) return image;
   const width = vectors.cols;
-  // T_1 = (2/edge)·C·v − v; T_{k+1} = 2·((2/edge)·C·T_k − T_k) − T_{k−1}. Growth over eight degrees stays far from
-  // overflow because chebyshevDegree bounds it at the top value.
+  // T_1 = (2/edge)·C·v − v; T_{k+1} = 2·((2/edge)·C·T_k − T_k) − T_{k−1}. Growth stays far from
+  // overflow because bearableDegree bounds it at the top value.
   let before = vectors;
   let now = matrix(vectors.rows, width);
   for (let i = 0; i < now.values.length; i++) now.values[i] = (2 / edge) * image.values[i]! - vectors.values[i]!;

@@ -30,11 +30,24 @@ export function rowsOf(m: Matrix, from: number, to: number): Matrix {
   return { rows: to - from, cols: m.cols, values: m.values.subarray(from * m.cols, to * m.cols) };
 }
 
-/** A new matrix with the first `cols` columns of `m`. */
-export function firstColumns(m: Matrix, cols: number): Matrix {
-  const out = matrix(m.rows, cols);
-  for (let i = 0; i < m.rows; i++) out.values.set(m.values.subarray(i * m.cols, i * m.cols + cols), i * cols);
+/** A copy of rows [fromRow, toRow) and columns [fromCol, toCol) of `m`. */
+export function partOf(m: Matrix, fromRow: number, toRow: number, fromCol: number, toCol: number): Matrix {
+  const out = matrix(toRow - fromRow, toCol - fromCol);
+  for (let i = 0; i < out.rows; i++) {
+    const row = (fromRow + i) * m.cols;
+    out.values.set(m.values.subarray(row + fromCol, row + toCol), i * out.cols);
+  }
   return out;
+}
+
+/** The first `cols` columns of `m`, copied. */
+export function firstColumns(m: Matrix, cols: number): Matrix {
+  return partOf(m, 0, m.rows, 0, cols);
+}
+
+/** from ← from − amount. */
+export function subtract(from: Float64Array, amount: Float64Array): void {
+  for (let i = 0; i < from.length; i++) from[i] = from[i]! - amount[i]!;
 }
 
 /** op(a)·op(b) into a new matrix. */

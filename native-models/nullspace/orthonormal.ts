@@ -4,9 +4,9 @@
 // puts a fresh seeded direction in the place of every column that has nothing new to add.
 
 import { seededRandom } from "../data/random.ts";
-import { choleskyInPlace, invertLower } from "./factor.ts";
 import { product, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
 import { fillNormal } from "./random.ts";
+import { inverseCholesky } from "./triangle.ts";
 
 /** Columns of `block` [D,P] made orthonormal (to about 1e-15·√D). Needs P ≤ D. Returns a new matrix. */
 export async function orthonormalColumns(block: Matrix, kernels: DenseKernels, seed: number): Promise<Matrix> {
@@ -19,7 +19,8 @@ export async function orthonormalColumns(block: Matrix, kernels: DenseKernels, s
 /** One round, or null when the scaled columns have a pivot below `leastPivot`. */
 async function choleskyRound(block: Matrix, kernels: DenseKernels, leastPivot: number): Promise<Matrix | null> {
   const size = block.cols;
-  const inner = (await product(kernels, block, block, { transposeA: true })).values;
+  const gram = await product(kernels, block, block, { transposeA: true });
+  const inner = gram.values;
   const scale = new Float64Array(size);
   for (let i = 0; i < size; i++) {
     const length2 = inner[i * size + i]!;
@@ -27,9 +28,9 @@ async function choleskyRound(block: Matrix, kernels: DenseKernels, leastPivot: n
     scale[i] = 1 / Math.sqrt(length2);
   }
   for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) inner[i * size + j] = inner[i * size + j]! * scale[i]! * scale[j]!;
-  if (!choleskyInPlace(inner, size)) return null;
-  for (let i = 0; i < size; i++) if (inner[i * size + i]! ** 2 < leastPivot) return null;
-  const inverse = invertLower(inner, size); // block·diag(scale)·L⁻ᵀ has orthonormal columns
+  const inverse = await inverseCholesky(gram, kernels); // block·diag(scale)·L⁻ᵀ has orthonormal columns
+  if (!inverse) return null;
+  for (let i = 0; i < size; i++) if (inverse.values[i * size + i]! ** 2 * leastPivot > 1) return null;
   for (let i = 0; i < size; i++) for (let j = 0; j <= i; j++) inverse.values[i * size + j] = inverse.values[i * size + j]! * scale[j]!;
   return product(kernels, block, inverse, { transposeB: true });
 }

@@ -39,7 +39,7 @@ describe("on planted spectra", () => {
     const planted = matrix(160, 12);
     for (let i = 0; i < 160; i++) planted.values.set(vectors.values.subarray(i * 160, i * 160 + 12), i * 12);
     const found = await bottomSubspace(gram, 12, options);
-    expect(worstDifference((await projector(basisOf(found))).values, (await projector(planted)).values)).toBeLessThan(2e-4); // the angle asked for is 1e-4
+    expect(worstDifference((await projector(basisOf(found))).values, (await projector(planted)).values)).toBeLessThan(6e-4); // the angle asked for is 3e-4
     expect(found.nextRitzValue! / 4).toBeCloseTo(1, 6);
   });
 
@@ -161,7 +161,7 @@ test("the same seed gives the same bits, another seed the same space", async () 
   const { gram } = await plantedGram(logSpaced(140, 1e-3, 1e5), 21);
   const [a, again, b] = [await bottomSubspace(gram, 12, options), await bottomSubspace(gram, 12, options), await bottomSubspace(gram, 12, { kernels, seed: 77 })];
   expect(a.basis).toEqual(again.basis);
-  expect(worstDifference((await projector(basisOf(a))).values, (await projector(basisOf(b))).values)).toBeLessThan(3e-4); // 1e-4 from either side
+  expect(worstDifference((await projector(basisOf(a))).values, (await projector(basisOf(b))).values)).toBeLessThan(6e-4); // 3e-4 from either side
 });
 
 test("the runtime's products give what the plain ones give", async () => {

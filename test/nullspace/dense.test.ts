@@ -1,11 +1,12 @@
 // The dense arithmetic under the solver, against definitions.
 
 import { describe, expect, test } from "vitest";
-import { choleskyInPlace, factorize, invertLower } from "../../native-models/nullspace/factor.ts";
+import { factorize } from "../../native-models/nullspace/factor.ts";
 import { matrix, plainKernels, product, transposed, type DenseKernels, type Matrix } from "../../native-models/nullspace/kernels.ts";
 import { orthonormalColumns } from "../../native-models/nullspace/orthonormal.ts";
 import { symmetricEigen } from "../../native-models/nullspace/symmetric-eigen.ts";
 import { thinSvd } from "../../native-models/nullspace/thin-svd.ts";
+import { choleskyInPlace, invertLower } from "../../native-models/nullspace/triangle.ts";
 import { openDenseKernels } from "../../native-models/runtime/dense-kernels.ts";
 import { logSpaced, normalMatrix, orthonormalityError, plantedGram, randomRotation, relativeError, worstDifference } from "./synthetic.ts";
 
