@@ -73,6 +73,9 @@ export class GraphBuilder {
 
   /** softmax(scores)·values. */
   softmaxMatMul(scores: Value, values: Value): Value { return this.#one("SoftmaxMatMul", [scores, values], {}); }
+  cachedAttention(q: Value, past: { k: Value; v: Value }, own: { k: Value; v: Value }, mask: Value, parts: Value): Value {
+    return this.#one("CachedAttention", [q, past.k, own.k, past.v, own.v, mask, parts], {});
+  }
   swiGlu(gate: Value, up: Value): Value { return this.#one("SwiGlu", [gate, up], {}); }
   softmax(x: Value): Value { return this.#one("Softmax", [x], {}); }
   reduceSum(x: Value, axes: readonly number[], keepDims = false): Value { return this.#one("ReduceSum", [x], { axes, keepDims }); }
@@ -101,6 +104,7 @@ export class GraphBuilder {
   expand(x: Value, shape: Shape): Value { return isSameShape(x.shape, shape) ? x : this.#one("Expand", [x], { shape }); }
 
   gather(table: Value, ids: Value): Value { return this.#one("Gather", [table, ids], {}); }
+  pickColumn(x: Value, ids: Value): Value { return this.#one("PickColumn", [x, ids], {}); }
   scatterAdd(table: Value, ids: Value, rows: Value): Value { return this.#one("ScatterAdd", [table, ids, rows], {}); }
 
   /** Packed [N,..] → padded [lead..,..]. What stands at padding is unspecified: nothing that is kept may read it. */

@@ -85,6 +85,19 @@ export const lowerings = {
     emit.node("Softmax", [scores], [rows], { axis: { int: -1 } });
     if (mixed) emit.node("MatMul", [rows, values], [mixed]);
   },
+  CachedAttention: ({ emit, inputs: [q, pastK, k, pastV, v, mask, parts], outputs }) => {
+    const [overPast, overNew, scores, masked, rows, pastRows, newRows, fromPast, fromNew] = Array.from({ length: 9 }, () => emit.fresh());
+    emit.node("MatMul", [q, pastK], [overPast]);
+    emit.node("MatMul", [q, k], [overNew]);
+    emit.node("Concat", [overPast, overNew], [scores], { axis: { int: -1 } });
+    emit.node("Add", [scores, mask], [masked]);
+    emit.node("Softmax", [masked], [rows], { axis: { int: -1 } });
+    emit.node("Split", [rows, parts], [pastRows, newRows], { axis: { int: -1 } });
+    emit.node("MatMul", [pastRows, pastV], [fromPast]);
+    emit.node("MatMul", [newRows, v], [fromNew]);
+    emit.node("Add", [fromPast, fromNew], outputs);
+  },
+  PickColumn: ({ emit, inputs, outputs }) => emit.node("GatherElements", inputs, outputs, { axis: { int: 1 } }),
   SwiGlu: ({ emit, inputs: [gate, up], outputs }) => {
     const activated = emit.fresh();
     emit.node("QuickGelu", [gate], [activated], { alpha: { float: 1 } }, microsoft);

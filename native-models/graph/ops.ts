@@ -21,6 +21,12 @@ export interface OpAttributes {
   MatMul: Record<never, never>;
   /** y = softmax(s)·v, s [..,m,n], v [..,n,e]; outputs y and the probabilities. */
   SoftmaxMatMul: Record<never, never>;
+  /**
+   * Attention of new tokens over a cache and themselves, without joining the two: softmax([q·pastK | q·k] + mask) times
+   * pastV over v. q [B,G,m,E], pastK [B,G,E,P], k [B,G,E,T], pastV [B,G,P,E], v [B,G,T,E], mask [..,m,P+T], parts [2] =
+   * P and T. For answering only: no gradient passes.
+   */
+  CachedAttention: Record<never, never>;
   /** silu(gate) ⊙ up. */
   SwiGlu: Record<never, never>;
   /** Over the last axis. */
@@ -37,6 +43,8 @@ export interface OpAttributes {
   Concat: { axis: number };
   Slice: { axis: number; start: number; end: number };
   Expand: { shape: readonly (number | string)[] };
+  /** One element of each row: x [M,V] at ids [M,1]. For answering only: no gradient passes. */
+  PickColumn: Record<never, never>;
   /** Rows of a table by id. */
   Gather: Record<never, never>;
   /** Adds rows [..,D] into a table at ids. */

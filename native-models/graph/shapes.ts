@@ -103,6 +103,23 @@ export const shapeRules = {
       { dtype: scores.dtype, shape: scores.shape },
     ];
   },
+  CachedAttention: (inputs) => {
+    const [q, pastK, k, pastV, v, mask, parts] = inputs;
+    const lead = q.shape.slice(0, 2);
+    const isLead = (value: Value): boolean => isSameShape(value.shape.slice(0, 2), lead);
+    demand([pastK, k, pastV, v].every(isLead), "CachedAttention", inputs, "all have one batch and head count");
+    demand(isSameShape(pastV.shape.slice(2), [...pastK.shape.slice(2)].reverse()), "CachedAttention", inputs, "past keys are [..,E,P], past values [..,P,E]");
+    demand(isSameShape(v.shape.slice(2), [...k.shape.slice(2)].reverse()), "CachedAttention", inputs, "keys are [..,E,T], values [..,T,E]");
+    demand(q.shape[3] === k.shape[2] && q.shape[3] === pastK.shape[2], "CachedAttention", inputs, "queries and keys have one size");
+    demand(isSameShape(mask.shape.slice(-2), [q.shape[2], plus(pastK.shape[3], k.shape[3])]), "CachedAttention", inputs, "the mask ends in [m,P+T]");
+    demand(isInteger(parts) && isSameShape(parts.shape, [2]), "CachedAttention", inputs, "parts are two integers");
+    return [{ dtype: q.dtype, shape: q.shape }];
+  },
+  PickColumn: (inputs) => {
+    const [x, ids] = inputs;
+    demand(x.shape.length === 2 && isInteger(ids) && isSameShape(ids.shape, [x.shape[0], 1]), "PickColumn", inputs, "one integer a row of the matrix");
+    return [{ dtype: x.dtype, shape: ids.shape }];
+  },
   SwiGlu: (inputs) => {
     const [gate, up] = inputs;
     demand(isSameShape(gate.shape, up.shape) && isFloat(gate), "SwiGlu", inputs, "gate and up have one shape");

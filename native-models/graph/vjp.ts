@@ -41,6 +41,11 @@ function keepAxes(g: GraphBuilder, value: Value, input: Shape, axes: readonly nu
   return g.reshape(value, input.map((dim, i): Dim => (dropped.has(i) ? 1 : dim)));
 }
 
+/** Stands where a gradient is asked of an op that is made for answering only. */
+const answersOnly: Cotangent = () => {
+  throw new Error("backward: no gradient passes an op that is for answering only");
+};
+
 export const vjp = {
   // y = a + b                              da = dy                db = dy
   Add: ({ g, x: [a, b], dy }) => [() => sumTo(g, dy, a.shape), () => sumTo(g, dy, b.shape)],
@@ -97,6 +102,10 @@ export const vjp = {
     () => g.mul(p, g.sub(g.matmul(dy, g.swapLast(values)), g.sumLast(g.mul(dy, y)))),
     () => g.matmul(g.swapLast(p), dy),
   ],
+  // y = softmax([q·pastK | q·k] + mask)·[pastV ; v]: for answering only
+  CachedAttention: ({ x }) => x.map(() => answersOnly),
+  // y = x at one column a row: for answering only
+  PickColumn: ({ x }) => x.map(() => answersOnly),
   // y = s ⊙ u, s = g σ(g)                  du = dy ⊙ s            dg = dy ⊙ (y + σ(u − y)), as s' = σ + s(1 − σ)
   SwiGlu: ({ g, x: [gate, up], y: [y], dy }) => [
     () => g.mul(dy, g.add(y, g.mul(g.sigmoid(gate), g.sub(up, y)))),

@@ -1,16 +1,18 @@
 // The answering program: new tokens of a batch of rows over a key/value cache, for greedy and sampled generation and
 // for log-likelihoods. Rows with different adapters, or none, share one batch.
-// In: packed new tokens, the cache so far, the places wanted. Out: logits, best tokens and log-likelihoods there, and
-// the grown cache. Prefill and decode are the same program at different lengths.
+// In: packed new tokens, the cache as it lies, the places wanted. Out: logits, best tokens and log-likelihoods there, and
+// the keys and values of the new tokens. Prefill and decode are the same program at different lengths.
 
 import type { Checkpoint } from "../checkpoint/types.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { times } from "../graph/dims.ts";
 import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
 import { optimize } from "../graph/passes/optimize.ts";
+import type { Value } from "../graph/value.ts";
 import { answeringAdapters, noAdapters } from "./adapters.ts";
-import { declareDecoderInputs, decoderLayers, embed, finalNorm, tokenLoss } from "./decoder.ts";
-import { modulesOf } from "./names.ts";
+import { declareDecoderInputs, decoderLayers, embed, finalNorm } from "./decoder.ts";
+import { headName, modulesOf } from "./names.ts";
+import { weightOf } from "./weights.ts";
 
 export interface AnswerProgramOptions {
   /** Longest row, prompt and answer together. */
@@ -20,8 +22,9 @@ export interface AnswerProgramOptions {
 }
 
 /**
- * Inputs: those of packed rows; `mask` [B,1,rep·T,S]; `past.k.i` [B,G,E,P], `past.v.i` [B,G,P,E]; `picked` [M] packed
- * places; `targets` [M] token ids. Outputs: `logits` [M,V], `best` [M], `logLikelihood` [M,1], `k.i`, `v.i`.
+ * Inputs: those of packed rows; `mask` [B,1,rep·T,P+T]; `parts` [2] = P and T; `past.k.i` [B,G,E,P], `past.v.i` [B,G,P,E];
+ * `picked` [M] packed places; `scored` [L] of those, `targets` [L,1] the tokens that follow them. Outputs: `logits` [M,V],
+ * `best` [M], `logLikelihood` [L,1]; `k` [B,layers·G,E,T], `v` [B,layers·G,T,E] of the new tokens.
  */
 export function buildAnswerProgram(checkpoint: Checkpoint, { maxLength, hasAdapters }: AnswerProgramOptions): OnnxProgram {
   const g = new GraphBuilder();
@@ -30,9 +33,13 @@ export function buildAnswerProgram(checkpoint: Checkpoint, { maxLength, hasAdapt
   const rep = heads / G;
   const inputs = declareDecoderInputs(g);
   const mask = g.input("mask", "float32", ["B", 1, times("T", rep), "P+T"]);
+  const parts = g.input("parts", "int64", [2]);
   const picked = g.input("picked", "int64", ["M"]);
-  const targets = g.input("targets", "int64", ["M"]);
+  const scored = g.input("scored", "int64", ["L"]);
+  const targets = g.input("targets", "int64", ["L", 1]);
   const project = hasAdapters ? answeringAdapters(g, modulesOf(config)) : noAdapters(g);
+  const keys: Value[] = [];
+  const values: Value[] = [];
 
   const hidden = decoderLayers(
     {
@@ -42,11 +49,10 @@ export function buildAnswerProgram(checkpoint: Checkpoint, { maxLength, hasAdapt
       maxLength,
       project,
       attend({ layer, q, k, v }) {
-        const keys = g.concat([g.input(`past.k.${layer}`, "float32", ["B", G, E, "P"]), k], 3);
-        const values = g.concat([g.input(`past.v.${layer}`, "float32", ["B", G, "P", E]), v], 2);
-        g.output(`k.${layer}`, keys);
-        g.output(`v.${layer}`, values);
-        return g.softmaxMatMul(g.add(g.matmul(q, keys), mask), values);
+        keys.push(k);
+        values.push(v);
+        const past = { k: g.input(`past.k.${layer}`, "float32", ["B", G, E, "P"]), v: g.input(`past.v.${layer}`, "float32", ["B", G, "P", E]) };
+        return g.cachedAttention(q, past, { k, v }, mask, parts);
       },
     },
     embed(g, checkpoint, inputs.ids),
@@ -54,9 +60,13 @@ export function buildAnswerProgram(checkpoint: Checkpoint, { maxLength, hasAdapt
     config.layers,
   );
   const wanted = finalNorm(g, checkpoint, g.gather(hidden, picked)); // [N,D] → [M,D]
-  const { nll, logits } = tokenLoss(g, checkpoint, wanted, targets);
+  const logits = g.linear(wanted, weightOf(g, checkpoint, headName(config)));
+  // Log-sums over the vocabulary only where a log-likelihood is asked for: a decoding step asks for none.
+  const scoredLogits = g.gather(logits, scored); // [M,V] → [L,V]
   g.output("logits", logits);
   g.output("best", g.argMax(logits));
-  g.output("logLikelihood", g.neg(nll));
+  g.output("logLikelihood", g.sub(g.pickColumn(scoredLogits, targets), g.logSumExp(scoredLogits)));
+  g.output("k", g.concat(keys, 1));
+  g.output("v", g.concat(values, 1));
   return emitOnnx(optimize(g.graph()));
 }

@@ -99,7 +99,18 @@ export async function openSession(program: OnnxProgram, options: SessionOptions 
   };
 }
 
-function toTensor({ data, dims }: TensorData): ort.Tensor {
+/** Handles of arrays that are fed again and again: the weights of adapters, views of a cache. */
+const handles = new WeakMap<TensorData, ort.Tensor>();
+
+function toTensor(fed: TensorData): ort.Tensor {
+  const known = handles.get(fed);
+  if (known && known.data === fed.data) return known;
+  const made = makeTensor(fed);
+  handles.set(fed, made);
+  return made;
+}
+
+function makeTensor({ data, dims }: TensorData): ort.Tensor {
   if (data instanceof Float32Array) return new ort.Tensor("float32", data, dims);
   if (data instanceof Float64Array) return new ort.Tensor("float64", data, dims);
   if (data instanceof BigInt64Array) return new ort.Tensor("int64", data, dims);

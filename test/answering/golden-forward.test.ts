@@ -5,8 +5,9 @@ import { createAnswerer } from "../../native-models/answering/answerer.ts";
 import { openCheckpoint } from "../../native-models/checkpoint/checkpoint.ts";
 import { openSafetensors } from "../../native-models/checkpoint/safetensors.ts";
 import { buildAnswerProgram } from "../../native-models/programs/answer-program.ts";
-import { emptyCache, pastFeeds } from "../../native-models/answering/cache.ts";
-import { causalMask, packRows } from "../../native-models/programs/packed-rows.ts";
+import { KeyValueCache } from "../../native-models/answering/cache.ts";
+import { visibility } from "../../native-models/answering/forward.ts";
+import { packRows } from "../../native-models/programs/packed-rows.ts";
 import { i64, openSession } from "../../native-models/runtime/session.ts";
 import { goldenFile, goldenTest, realModel } from "../support/shared-paths.ts";
 
@@ -21,15 +22,17 @@ describe("SmolLM2's forward pass", () => {
     for (const i of prompts) {
       const ids = golden.i32(`forward.${i}.input_ids`);
       const packed = packRows([ids]);
-      const mask = causalMask(ids.length, checkpoint.config.heads / checkpoint.config.kvHeads);
+      const ownIds = Array.from(ids);
       const everyPlace = Array.from(ids, (_, t) => t);
       const outputs = await session.run(
         {
           ...packed.feeds,
-          ...pastFeeds(emptyCache(checkpoint.config, 1)),
-          mask: { data: mask.data, dims: [1, 1, ...mask.dims] },
+          ...new KeyValueCache(checkpoint.config, 1).past(0, 1, true),
+          mask: visibility([0], [ownIds], 0, ids.length, checkpoint.config.heads / checkpoint.config.kvHeads),
+          parts: i64([0, ids.length], 2),
           picked: i64(everyPlace, ids.length),
-          targets: i64(everyPlace.map(() => 0), ids.length),
+          scored: i64(everyPlace, ids.length),
+          targets: i64(everyPlace.map(() => 0), ids.length, 1),
         },
         { only: ["logits", "logLikelihood"] },
       );

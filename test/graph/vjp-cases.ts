@@ -60,6 +60,16 @@ export const vjpCases: VjpCase[] = [
   ),
   { op: "MatMul", name: "MatMul with a broadcast batch axis", inputs: { a: { shape: [2, 3, 2, 4], isChecked: true }, b: { shape: [3, 4, 5], isChecked: true } }, build: (g, { a, b }) => g.matmul(a, b) },
   { op: "SoftmaxMatMul", name: "SoftmaxMatMul", inputs: { a: { shape: [2, 3, 4], isChecked: true }, v: { shape: [2, 4, 5], isChecked: true } }, build: (g, { a, v }) => g.softmaxMatMul(a, v) },
+  {
+    op: "CachedAttention",
+    name: "CachedAttention, whose cache carries no gradient",
+    inputs: {
+      q: { shape: [2, 1, 3, 4] }, pastK: { shape: [2, 1, 4, 5] }, k: { shape: [2, 1, 4, 2] }, pastV: { shape: [2, 1, 5, 4] }, v: { shape: [2, 1, 2, 4] },
+      mask: { shape: [2, 1, 3, 7] }, parts: { shape: [2], integers: [5, 2] },
+    },
+    build: (g, { q, pastK, k, pastV, v, mask, parts }) => g.cachedAttention(q, { k: pastK, v: pastV }, { k, v }, mask, parts),
+  },
+  { op: "PickColumn", name: "PickColumn, without a gradient", inputs: { a: { shape: [3, 4] }, ids: { shape: [3, 1], integers: [2, 0, 3] } }, build: (g, { a, ids }) => g.pickColumn(a, ids) },
   { op: "SwiGlu", name: "SwiGlu", inputs: { gate: { shape: [3, 4], range: [-3, 3], isChecked: true }, up: { shape: [3, 4], isChecked: true } }, build: (g, { gate, up }) => g.swiGlu(gate, up) },
   { op: "Softmax", name: "Softmax", inputs: { a: { shape: [2, 5], isChecked: true } }, build: (g, { a }) => g.softmax(a) },
   { op: "ReduceSum", name: "ReduceSum, axis dropped", inputs: { a: { shape: [2, 3, 2], isChecked: true } }, build: (g, { a }) => g.square(g.reduceSum(a, [1])) },

@@ -1,14 +1,13 @@
 // A probe: every question answered and scored by the base and, where an adapter is given, by the tuned model beside it in
-// the same batch. Each answer is sent as it is known.
+// the same runs. Each answer is sent as it is known, which is not the order of the questions.
 
-import type { Begun, Generated } from "../../../native-models/answering/answerer.ts";
 import type { Judged } from "../../../native-models/probe/task.ts";
 import type { Emit } from "../events.ts";
 import type { ProbeJob, ProbeResult, ProbeScore } from "../jobs.ts";
 import { withTemplate } from "./open-tokenizer.ts";
-import { probeItems, type ProbeItem } from "./probe-items.ts";
+import { probeItems } from "./probe-items.ts";
 import { trackProgress } from "./progress.ts";
-import { warmAdapters, warmAnswerer, type Warm } from "./warm-answerer.ts";
+import { warmAdapters, warmAnswerer } from "./warm-answerer.ts";
 
 interface Verdict extends Omit<Judged, "measures" | "verdict"> {
   measures: Record<string, number>;
@@ -28,27 +27,35 @@ export async function runProbe(spec: ProbeJob, emit: Emit, signal: AbortSignal):
   const report = trackProgress({ emit, stage: spec.style === "knowledge" ? "Asking what the model knows" : "Asking for the task", unit: "questions", total: items.length });
   const asking = performance.now();
 
-  for (let first = 0; first < items.length; first += spec.batch) {
-    signal.throwIfAborted();
-    const group = items.slice(first, first + spec.batch);
-    const order = subjects.flatMap((subject) => group.map((item) => ({ subject, item })));
-    const rows = order.map(({ subject, item }) => ({ ids: item.promptIds, adapter: subject === "tuned" ? 0 : null }));
-    const begun = await answerer.begin(rows, { adapters, signal });
-    const asked = order.map(({ item }) => item);
-    const likelihoods = await begun.score(asked.map(({ answerIds }) => answerIds));
-    const areGreedy = await greedyContinuations(begun, asked);
-    const generated = await generateUntilStop(begun, asked, warm, signal);
-    const judged = await Promise.all(order.map(({ item }, i) => item.judge({ text: tokenizer.decode(generated[i].ids), areGreedy: areGreedy[i] })));
-    order.forEach(({ subject, item }, i) => {
-      const { isExact, isContained, measures = {}, verdict: said = null } = judged[i];
-      const { logLikelihood, tokens } = likelihoods[i];
-      const verdict = { isExact, isContained, measures, verdict: said, logLikelihoodNats: logLikelihood / tokens };
-      verdicts[subject].push(verdict);
-      const { question, accepted, prompt, index } = item;
-      emit({ type: "answer", index, subject, question, accepted, prompt, answer: tokenizer.decode(generated[i].ids), ...verdict });
-    });
-    report(Math.min(items.length, first + spec.batch));
-  }
+  // A question's rows stand side by side, so that base and tuned model work on the same ones at the same time.
+  const order = items.flatMap((item, i) => subjects.map((subject) => ({ subject, item, i })));
+  let answered = 0;
+  await answerer.answerAll(
+    order.map(({ subject, item }) => ({
+      ids: item.promptIds,
+      adapter: subject === "tuned" ? 0 : null,
+      scored: [item.answerIds, ...item.continuations],
+      maxNewTokens: item.newTokens,
+    })),
+    {
+      adapters,
+      rows: spec.batch * subjects.length,
+      eosIds: answerer.checkpoint.config.eosIds,
+      onToken: (row, _id, ids) => order[row].item.isFinished(tokenizer.decode(ids)),
+      async onAnswer(row, { generated, continuations: [likelihood, ...others] }) {
+        const { subject, item, i } = order[row];
+        const answer = tokenizer.decode(generated.ids);
+        const { isExact, isContained, measures = {}, verdict: said = null } = await item.judge({ text: answer, areGreedy: others.map(({ isGreedy }) => isGreedy) });
+        const verdict = { isExact, isContained, measures, verdict: said, logLikelihoodNats: likelihood.logLikelihood / likelihood.tokens };
+        verdicts[subject][i] = verdict;
+        const { question, accepted, prompt, index } = item;
+        emit({ type: "answer", index, subject, question, accepted, prompt, answer, ...verdict });
+        answered += 1;
+        report(Math.floor(answered / subjects.length));
+      },
+      signal,
+    },
+  );
 
   const askedMs = performance.now() - asking;
   const pairs = verdicts.base.map((base, i) => ({ base, tuned: verdicts.tuned[i] })).filter(({ tuned }) => tuned !== undefined);
@@ -61,31 +68,6 @@ export async function runProbe(spec: ProbeJob, emit: Emit, signal: AbortSignal):
     questionsPerSecond: askedMs > 0 ? (items.length / askedMs) * 1000 : 0,
     elapsedMs: performance.now() - started,
   };
-}
-
-async function generateUntilStop(begun: Begun, items: readonly ProbeItem[], { answerer, tokenizer }: Warm, signal: AbortSignal): Promise<Pick<Generated, "ids">[]> {
-  const maxNewTokens = Math.max(...items.map(({ newTokens }) => newTokens));
-  if (maxNewTokens === 0) return items.map(() => ({ ids: [] }));
-  return begun.generate({
-    maxNewTokens,
-    eosIds: answerer.checkpoint.config.eosIds,
-    onToken: (row, _id, ids) => items[row].isFinished(tokenizer.decode(ids)),
-    signal,
-  });
-}
-
-/** For each item, which of its continuations are the greedy one: the n-th of every item in one pass. */
-async function greedyContinuations(begun: Begun, items: readonly ProbeItem[]): Promise<boolean[][]> {
-  const most = Math.max(...items.map(({ continuations }) => continuations.length));
-  const found: boolean[][] = items.map(() => []);
-  for (let n = 0; n < most; n++) {
-    // An item without an n-th one is looked at with a single token, which costs nothing.
-    const scored = await begun.score(items.map(({ continuations, answerIds }) => continuations[n] ?? answerIds.slice(0, 1)));
-    items.forEach(({ continuations }, i) => {
-      if (n < continuations.length) found[i].push(scored[i].isGreedy);
-    });
-  }
-  return found;
 }
 
 function scoreOf(verdicts: readonly Verdict[]): ProbeScore {
