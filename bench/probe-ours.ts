@@ -1,11 +1,11 @@
 // Our side of the probing benchmark, alone in its process: the engine's probe job, base alone and base + tuned in turns.
-// The job is run as it is; around the answerer lies a clock that tells generating (prompts and answers) from scoring.
+// The job is run as it is; around the answerer lies a clock that tells answering from reading, encoding and judging.
 
 import type { JobEvent } from "../main/engine/events.ts";
 import type { ProbeJob } from "../main/engine/jobs.ts";
 import { runProbe } from "../main/engine/jobs/probe.ts";
 import { warmAnswerer } from "../main/engine/jobs/warm-answerer.ts";
-import type { Answerer, Begun } from "../native-models/answering/answerer.ts";
+import type { Answerer } from "../native-models/answering/answerer.ts";
 import { measureAlone, secondsOf } from "./child.ts";
 
 export interface OurProbing {
@@ -24,7 +24,7 @@ export interface OurProbing {
 export interface ProbeTurn {
   turn: "base" | "both";
   questions: number;
-  /** Prompts and answers, without log-likelihoods. */
+  /** Prompts and answers, and the log-likelihoods, which come out of the same runs. */
   generateSeconds: number;
   /** All of the job with the model loaded: reading, encoding, answers, log-likelihoods, judging. */
   wholeSeconds: number;
@@ -36,7 +36,7 @@ export interface ProbeFigures {
   loadSeconds: number;
   turns: ProbeTurn[];
   /** Of the base, in the order of the questions. */
-  answers: { prompt: string; answer: string; isExact: boolean }[];
+  answers: { index: number; prompt: string; answer: string; isExact: boolean }[];
   peakBytes: number;
 }
 
@@ -63,7 +63,7 @@ async function measure(settings: OurProbing): Promise<ProbeFigures> {
     clock.generateMs = 0;
     const isFirst = answers.length === 0;
     const keep = (event: JobEvent): void => {
-      if (event.type === "answer" && event.subject === "base" && isFirst) answers.push({ prompt: event.prompt, answer: event.answer, isExact: event.isExact });
+      if (event.type === "answer" && event.subject === "base" && isFirst) answers.push({ index: event.index, prompt: event.prompt, answer: event.answer, isExact: event.isExact });
     };
     const started = performance.now();
     const cpuBefore = process.cpuUsage();
@@ -79,21 +79,18 @@ async function measure(settings: OurProbing): Promise<ProbeFigures> {
     });
     console.error(`${turn}: ${result.base.questions} questions in ${(clock.generateMs / 1000).toFixed(1)} s`);
   }
+  answers.sort((a, b) => a.index - b.index); // they come as they are done
   return { loadSeconds, turns: done, answers, peakBytes: process.resourceUsage().maxRSS * 1024 };
 }
 
 function clocked(answerer: Answerer, clock: Clock): Answerer {
-  async function timed<T>(work: () => Promise<T>): Promise<T> {
-    const started = performance.now();
-    const result = await work();
-    clock.generateMs += performance.now() - started;
-    return result;
-  }
   return {
     ...answerer,
-    async begin(...args): Promise<Begun> {
-      const begun = await timed(() => answerer.begin(...args));
-      return { ...begun, generate: (options) => timed(() => begun.generate(options)) };
+    async answerAll(...args) {
+      const started = performance.now();
+      const answered = await answerer.answerAll(...args);
+      clock.generateMs += performance.now() - started;
+      return answered;
     },
   };
 }

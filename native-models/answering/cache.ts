@@ -18,14 +18,16 @@ export class KeyValueCache {
   readonly #shape: CacheShape;
   readonly #slots: number;
   #places = 0;
-  #keys: Float32Array[] = [];
-  #values: Float32Array[] = [];
+  readonly #keys: Float32Array[];
+  readonly #values: Float32Array[];
   /** Views of slots by "first count"; the same objects each step, so that the runtime's handles on them last. */
   readonly #views = new Map<string, Record<string, TensorData>>();
 
   constructor(shape: CacheShape, slots: number, places = 0) {
     this.#shape = shape;
     this.#slots = slots;
+    this.#keys = Array.from({ length: shape.layers }, () => new Float32Array(0));
+    this.#values = Array.from({ length: shape.layers }, () => new Float32Array(0));
     this.reserve(places);
   }
 
@@ -39,9 +41,9 @@ export class KeyValueCache {
     if (places <= this.#places) return;
     const { layers, kvHeads: G, headSize: E } = this.#shape;
     const [before, now] = [this.#places, Math.ceil(places / placesAtOnce) * placesAtOnce];
-    const grown = (data: Float32Array | undefined, rowBefore: number, rowNow: number, rows: number): Float32Array => {
+    const grown = (data: Float32Array, rowBefore: number, rowNow: number, rows: number): Float32Array => {
       const target = new Float32Array(rows * rowNow);
-      for (let row = 0; data && row < rows; row++) target.set(data.subarray(row * rowBefore, (row + 1) * rowBefore), row * rowNow);
+      for (let row = 0; rowBefore > 0 && row < rows; row++) target.set(data.subarray(row * rowBefore, (row + 1) * rowBefore), row * rowNow);
       return target;
     };
     for (let layer = 0; layer < layers; layer++) {
