@@ -64,6 +64,8 @@ export interface ProbeTask {
   /** Splits of a data set folder that are asked, and that examples come from, best first. */
   asks: readonly Split[];
   shows: readonly Split[];
+  /** Answers are programs, which are run. */
+  runsPrograms?: true;
   question(record: TaskRecord): TaskQuestion;
 }
 

@@ -2,10 +2,11 @@
 // the same runs. Each answer is sent as it is known, which is not the order of the questions.
 
 import type { Judged } from "../../../native-models/probe/task.ts";
+import { openSandbox } from "../../../native-models/sandbox/sandbox.ts";
 import type { Emit } from "../events.ts";
 import type { ProbeJob, ProbeResult, ProbeScore } from "../jobs.ts";
 import { withTemplate } from "./open-tokenizer.ts";
-import { probeItems } from "./probe-items.ts";
+import { probeItems, taskOf, type RunProgram } from "./probe-items.ts";
 import { trackProgress } from "./progress.ts";
 import { warmAdapters, warmAnswerer } from "./warm-answerer.ts";
 
@@ -17,11 +18,20 @@ interface Verdict extends Omit<Judged, "measures" | "verdict"> {
 
 export async function runProbe(spec: ProbeJob, emit: Emit, signal: AbortSignal): Promise<ProbeResult> {
   const started = performance.now();
+  const sandbox = taskOf(spec)?.runsPrograms && spec.mayRunPrograms ? await openSandbox() : null;
+  try {
+    return await askAll(spec, emit, signal, started, sandbox && ((program) => sandbox.run(program, { signal })));
+  } finally {
+    await sandbox?.close();
+  }
+}
+
+async function askAll(spec: ProbeJob, emit: Emit, signal: AbortSignal, started: number, runProgram: RunProgram | null): Promise<ProbeResult> {
   const warm = await warmAnswerer(spec.model);
   const { answerer } = warm;
   const tokenizer = withTemplate(warm.tokenizer, spec.chatTemplate);
   const adapters = warmAdapters(warm, spec.adapter === null ? [] : [spec.adapter]);
-  const items = await probeItems(spec, tokenizer, answerer.maxLength);
+  const items = await probeItems(spec, tokenizer, answerer.maxLength, runProgram);
   const subjects: ("base" | "tuned")[] = spec.adapter === null ? ["base"] : ["base", "tuned"];
   const verdicts: Record<"base" | "tuned", Verdict[]> = { base: [], tuned: [] };
   const report = trackProgress({ emit, stage: spec.style === "knowledge" ? "Asking what the model knows" : "Asking for the task", unit: "questions", total: items.length });

@@ -17,6 +17,7 @@ export const humaneval: ProbeTask = {
   stops: ["\nclass", "\ndef", "\n#", "\nif", "\nprint"],
   asks: ["test", "validation", "train"],
   shows: ["train"],
+  runsPrograms: true,
   question(record) {
     const prompt = textOf(record, ["prompt"], example);
     const solution = textOf(record, ["canonical_solution"], example);

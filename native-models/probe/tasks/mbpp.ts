@@ -17,6 +17,7 @@ export const mbpp: ProbeTask = {
   stops: ["[DONE]"],
   asks: ["test", "validation", "train"],
   shows: ["train"],
+  runsPrograms: true,
   question(record) {
     const text = textOf(record, ["text", "prompt"], example);
     const code = textOf(record, ["code"], example);
