@@ -1,6 +1,7 @@
 // Text for people: tables, bytes, times, scores.
 
-import type { ProbeSummary, RowsReport, RunSummary } from "../rpc/contract.ts";
+import type { Estimate, ProbeSummary, RowsReport, RunSummary } from "../rpc/contract.ts";
+import { infoOf, probeTaskOf } from "../services/probe-tasks.ts";
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
@@ -26,14 +27,18 @@ export function runLine(run: RunSummary): string[] {
 
 export const runHead = ["id", "status", "stage", "step", "loss", "created (UTC)", "name"];
 
-/** Scores of a probe, base beside tuned, and the questions that changed. */
+/** Scores of a probe with their 95 % intervals, base beside tuned, and in words what changed. */
 export function probeText(probe: ProbeSummary): string {
-  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
-  const rows = ([["base", probe.base], ["tuned", probe.tuned]] as const).flatMap(([name, score]) =>
-    score === null ? [] : [[name, percent(score.exactMatch), percent(score.contains), score.logLikelihoodNats?.toFixed(3) ?? "", String(score.questions)]],
+  const { scores, words } = probe;
+  if (scores === null) return "No answers.";
+  const { exactName } = infoOf(probeTaskOf(probe.config));
+  const percent = ({ value, low, high }: Estimate) => `${(value * 100).toFixed(1)} % (${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)})`;
+  const nats = (estimate: Estimate | null) => (estimate === null ? "" : `${estimate.value.toFixed(3)} (${estimate.low.toFixed(3)} to ${estimate.high.toFixed(3)})`);
+  const rows = ([["base", scores.base], ["tuned", scores.tuned]] as const).flatMap(([name, score]) =>
+    score === null ? [] : [[name, `${score.exact.right} of ${score.exact.asked}`, percent(score.exact), percent(score.contains), nats(score.likelihoodNats)]],
   );
-  const text = table(["model", "exact match", "contains", "log-likelihood (nats/token)", "questions"], rows);
-  return probe.tuned === null ? text : `${text}\nLost ${probe.lost} and gained ${probe.gained} questions against the base.`;
+  const text = table(["model", "right", `${exactName} (95 % interval)`, "contains (loose)", "right answer, nats a token"], rows);
+  return words === null ? text : [text, words.exact, ...(words.likelihood === null ? [] : [words.likelihood]), words.flips].join("\n");
 }
 
 /** What became of a run's training rows, every reason with an example. */

@@ -8,6 +8,7 @@ import { modelsTable } from "./models.ts";
 import { openDatabase } from "./open.ts";
 import { ownersTable } from "./owners.ts";
 import { probeAnswersTable } from "./probe-answers.ts";
+import { probeScoresTable } from "./probe-scores.ts";
 import { probesTable } from "./probes.ts";
 import { runNotesTable } from "./run-notes.ts";
 import { runPointsTable } from "./run-points.ts";
@@ -43,6 +44,7 @@ export function openStore(file: string) {
     stageOutputs: stageOutputsTable(sql),
     probes: probesTable(sql),
     probeAnswers: probeAnswersTable(sql),
+    probeScores: probeScoresTable(sql),
     chats: chatsTable(sql),
     /** All or nothing; short and synchronous. Waits for another process that writes. */
     together: <T>(work: () => T): T => sql.transaction(work).immediate(),

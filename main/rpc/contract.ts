@@ -68,6 +68,10 @@ export const contract = {
     list: base.input(p.listParams).output(type<s.ProbeSummary[]>()),
     follow: base.input(p.idParams).output(stream<s.ProbeEvent>()),
     answers: base.input(p.answersParams).output(type<s.AnswerPair[]>()),
+    /** Questions of each kind that a search finds. */
+    countAnswers: base.input(p.countAnswersParams).output(type<s.AnswerCounts>()),
+    /** The answers as the text of a CSV or JSONL file, in parts. */
+    exportAnswers: base.input(p.exportAnswersParams).output(stream<string>()),
     cancel: base.input(p.idParams).output(type<void>()),
   },
   ask: {

@@ -72,6 +72,8 @@ export function makeRouter({ services, log }: RouterDeps) {
       list: os.probe.list.handler(({ input }) => probe.list(input.limit)),
       follow: os.probe.follow.handler(({ input, signal }) => stream(probe.follow(input.id, signal))),
       answers: os.probe.answers.handler(({ input }) => probe.answers(input)),
+      countAnswers: os.probe.countAnswers.handler(({ input }) => probe.countAnswers(input)),
+      exportAnswers: os.probe.exportAnswers.handler(({ input, signal }) => stream(probe.exportAnswers(input, signal))),
       cancel: os.probe.cancel.handler(({ input }) => probe.cancel(input.id)),
     },
     ask: {

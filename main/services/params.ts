@@ -315,12 +315,21 @@ export const pointsParams = z.object({
   most: count(1_000_000).nullable().default(null),
 });
 export const listParams = z.object({ limit: count(10_000).default(500) }).prefault({});
-export const answersParams = z.object({
+export const answerFilters = ["all", "lost", "gained", "kept", "wrong"] as const;
+export const answerOrders = ["file", "fell", "rose"] as const;
+const search = z.string().max(1000).default("");
+const answerChoice = {
   id,
-  only: z.enum(["all", "lost", "gained"]).default("all"),
-  offset: z.int().min(0).default(0),
-  limit: count(10_000).default(1000),
-});
+  only: z.enum(answerFilters).default("all"),
+  /** Part of the question, the accepted answers or either answer. */
+  search,
+  /** By the change of the right answer's likelihood: the largest fall first, or the largest rise. */
+  order: z.enum(answerOrders).default("file"),
+};
+export const answersParams = z.object({ ...answerChoice, offset: z.int().min(0).default(0), limit: count(10_000).default(1000) });
+export const countAnswersParams = z.object({ id, search });
+export const answerFormats = ["csv", "jsonl"] as const;
+export const exportAnswersParams = z.object({ ...answerChoice, format: z.enum(answerFormats) });
 export const filesParams = z.object({
   /** Null: the home folder. */
   dir: path.nullable().default(null),
@@ -334,6 +343,8 @@ export type RunSettings = z.output<typeof runParams>;
 export type MemorySettings = z.output<typeof memoryParams>;
 export type ProbeStart = z.output<typeof probeParams>;
 export type AskStart = z.output<typeof askParams>;
+export type AnswersQuery = z.output<typeof answersParams>;
+export type AnswersExport = z.output<typeof exportAnswersParams>;
 export type PreviewQuestions = z.output<typeof previewQuestionsParams>;
 export type PreviewRows = z.output<typeof previewRowsParams>;
 export type ColumnMapping = z.output<typeof columnMapping>;

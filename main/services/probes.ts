@@ -1,17 +1,19 @@
 // Probes: questions asked of the base and the tuned model. Every answer is a row, written in batches as it comes; the
 // same work within runs is found again and its rows are copied.
 
+import { setImmediate as yieldToOthers } from "node:timers/promises";
 import type { AnswerRow } from "../db/probe-answers.ts";
 import { UserError } from "../../native-models/errors.ts";
 import type { Emit, ProgressEvent } from "../engine/events.ts";
 import type { ProbeJob, ProbeResult } from "../engine/jobs.ts";
+import { answerPairs } from "./answer-pairs.ts";
 import type { Deps } from "./deps.ts";
 import { JobCancelled, JobFailure, resultOrThrow, storedError } from "./job-failure.ts";
-import type { ProbeStart } from "./params.ts";
+import type { AnswersExport, AnswersQuery, ProbeStart } from "./params.ts";
 import { absolute, requireThere } from "./paths.ts";
 import { askingOf, unusualAsking } from "./probe-asking.ts";
 import { probeSummary } from "./run-views.ts";
-import type { AnswerPair, ProbeAnswer, ProbeEvent, ProbeSummary } from "./shapes.ts";
+import type { AnswerCounts, AnswerPair, ProbeEvent, ProbeSummary } from "./shapes.ts";
 import { contentHash, stageKey } from "./stage-keys.ts";
 import type { Stages } from "./stages.ts";
 import { templateOfAdapters } from "./template.ts";
@@ -22,6 +24,7 @@ export type Probes = ReturnType<typeof probesService>;
 
 export function probesService(deps: Deps, stages: Stages) {
   const { store, engine, changes, membership, now, log } = deps;
+  const browse = answerPairs(store);
   const working = new Map<number, AbortController>();
   const asking = new Set<Promise<void>>();
   let lastInLine: Promise<void> = Promise.resolve(); // one probe at a time: each would load the model anew
@@ -165,14 +168,14 @@ export function probesService(deps: Deps, stages: Stages) {
       return { id };
     },
 
-    list: (limit: number): ProbeSummary[] => store.probes.newest(limit).map(probeSummary),
+    list: (limit: number): ProbeSummary[] => store.probes.newest(limit).map((row) => probeSummary(store, row)),
 
     async *follow(id: number, signal?: AbortSignal): AsyncGenerator<ProbeEvent> {
       mustFind(id);
       let cursor = 0;
       let shown = "";
       for await (const _ of changes.follow(signal)) {
-        const probe = probeSummary(mustFind(id));
+        const probe = probeSummary(store, mustFind(id));
         const isOver = probe.status !== "queued" && probe.status !== "running";
         const now = JSON.stringify(probe);
         if (now !== shown && !isOver) yield { type: "probe", probe };
@@ -187,9 +190,23 @@ export function probesService(deps: Deps, stages: Stages) {
       }
     },
 
-    answers(params: { id: number; only: "all" | "lost" | "gained"; offset: number; limit: number }): AnswerPair[] {
+    answers(query: AnswersQuery): AnswerPair[] {
+      mustFind(query.id);
+      return browse.page(query);
+    },
+
+    countAnswers({ id, search }: { id: number; search: string }): AnswerCounts {
+      mustFind(id);
+      return browse.count(id, search);
+    },
+
+    async *exportAnswers(params: AnswersExport, signal?: AbortSignal): AsyncGenerator<string> {
       mustFind(params.id);
-      return pairs(store.probeAnswers.page(params.id, params.only, params.offset, params.limit));
+      for (const part of browse.export(params)) {
+        signal?.throwIfAborted();
+        yield part;
+        await yieldToOthers();
+      }
     },
 
     /** Once no probe of this process is under way. */
@@ -206,20 +223,4 @@ export function probesService(deps: Deps, stages: Stages) {
 
 function jobSettings({ kind: _, chatTemplate: __, ...settings }: ProbeJob) {
   return settings;
-}
-
-/** Rows in order of question, base before tuned, as one pair a question. */
-function pairs(rows: readonly ProbeAnswer[]): AnswerPair[] {
-  const byIndex = new Map<number, AnswerPair>();
-  for (const row of rows) {
-    const { index, question, accepted } = row;
-    const pair = byIndex.get(index) ?? { index, question, accepted, base: null, tuned: null, flip: "same" };
-    pair[row.subject] = row;
-    byIndex.set(index, pair);
-  }
-  for (const pair of byIndex.values()) {
-    if (pair.base === null || pair.tuned === null || pair.base.isExact === pair.tuned.isExact) continue;
-    pair.flip = pair.base.isExact ? "lost" : "gained";
-  }
-  return [...byIndex.values()];
 }

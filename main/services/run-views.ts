@@ -8,6 +8,8 @@ import type { RunRow } from "../db/runs.ts";
 import type { Store } from "../db/store.ts";
 import type { JobResult, ProbeResult } from "../engine/jobs.ts";
 import type { ProbeStart } from "./params.ts";
+import { probeScores } from "./probe-scores.ts";
+import { scoreWords } from "./score-words.ts";
 import type { ProbeSummary, ProgressEvent, RunConfig, RunDetail, RunMemory, RunNote, RowsReport, RunSummary, Stage, StageView } from "./shapes.ts";
 
 const stopped: ReadonlySet<string> = new Set(["failed", "cancelled", "interrupted"]);
@@ -51,7 +53,7 @@ export function runDetail(store: Store, row: RunRow): RunDetail {
     stages: stageViews(store, row.id),
     checkpoints: store.checkpoints.list(row.id),
     notes: store.runNotes.after(row.id, 0).map(runNote),
-    probes: store.probes.ofRun(row.id).map(probeSummary),
+    probes: store.probes.ofRun(row.id).map((probe) => probeSummary(store, probe)),
     diskBytes: folderBytes(row.folder),
   };
 }
@@ -71,8 +73,9 @@ export function runNote({ id, atMs, kind, text, warning }: NoteRow): RunNote {
   return { id, atMs, kind, text, warning: warning as RunNote["warning"] };
 }
 
-export function probeSummary(row: ProbeRow): ProbeSummary {
+export function probeSummary(store: Store, row: ProbeRow): ProbeSummary {
   const result = row.result as ProbeResult | null;
+  const scores = row.status === "done" ? probeScores(store, row.id) : null;
   return {
     id: row.id,
     runId: row.runId,
@@ -84,6 +87,8 @@ export function probeSummary(row: ProbeRow): ProbeSummary {
     tuned: result?.tuned ?? null,
     lost: result?.lost ?? null,
     gained: result?.gained ?? null,
+    scores,
+    words: scores && scoreWords(row.style, scores),
     questionsPerSecond: result?.questionsPerSecond ?? null,
     createdMs: row.createdMs,
     endedMs: row.endedMs,

@@ -35,18 +35,54 @@ export function mcnemarExact(lost: number, gained: number): number {
   return Math.min(1, 2 * tail);
 }
 
-/** Mean of `tuned − base` with its 95 % percentile interval, from resampled questions. */
-export function pairedBootstrap(base: readonly number[], tuned: readonly number[], options: { resamples?: number; seed?: number } = {}): { mean: number } & Interval {
-  if (base.length !== tuned.length || base.length === 0) throw new RangeError(`paired bootstrap of ${base.length} and ${tuned.length} values`);
-  const { resamples = 2000, seed = 0 } = options;
-  const differences = tuned.map((value, i) => value - base[i]!);
+export interface ResampleOptions {
+  /** Default 2000; of many thousand questions fewer, at least 500: their means scatter little. */
+  resamples?: number;
+  /** Default 0: the same numbers each time. */
+  seed?: number;
+}
+
+const mostDraws = 8e6;
+
+/** Bootstrap: of each column the mean over questions drawn with replacement, the same questions for all columns. */
+export function resampledMeans(columns: readonly ArrayLike<number>[], options: ResampleOptions = {}): Float64Array[] {
+  const count = columns[0]?.length ?? 0;
+  const { resamples = Math.max(500, Math.min(2000, Math.floor(mostDraws / count))), seed = 0 } = options;
+  if (count === 0 || columns.some(({ length }) => length !== count)) throw new RangeError(`bootstrap of columns of ${columns.map(({ length }) => length).join(", ")} values`);
   const random = seededRandom(seed);
-  const means = new Float64Array(resamples).map(() => {
-    let sum = 0;
-    for (let i = 0; i < differences.length; i++) sum += differences[random.below(differences.length)]!;
-    return sum / differences.length;
-  });
-  means.sort();
-  const mean = differences.reduce((sum, difference) => sum + difference, 0) / differences.length;
-  return { mean, low: means[Math.floor(0.025 * (resamples - 1))]!, high: means[Math.ceil(0.975 * (resamples - 1))]! };
+  const means = columns.map(() => new Float64Array(resamples));
+  const sums = new Float64Array(columns.length);
+  for (let sample = 0; sample < resamples; sample++) {
+    sums.fill(0);
+    for (let i = 0; i < count; i++) {
+      const at = random.below(count);
+      for (let column = 0; column < sums.length; column++) sums[column]! += columns[column]![at]!;
+    }
+    for (let column = 0; column < sums.length; column++) means[column]![sample] = sums[column]! / count;
+  }
+  return means;
+}
+
+/** The middle 95 % of bootstrap values. */
+export function percentileInterval(values: ArrayLike<number>): Interval {
+  const sorted = Float64Array.from(values).sort();
+  return { low: sorted[Math.floor(0.025 * (sorted.length - 1))]!, high: sorted[Math.ceil(0.975 * (sorted.length - 1))]! };
+}
+
+/** Two-sided bootstrap p-value of a mean difference: how often resampling puts it on the other side of zero. At least 1 / resamples. */
+export function bootstrapPValue(differences: ArrayLike<number>): number {
+  let [below, above] = [0, 0];
+  for (let i = 0; i < differences.length; i++) {
+    if (differences[i]! <= 0) below += 1;
+    if (differences[i]! >= 0) above += 1;
+  }
+  return Math.min(1, Math.max(1, 2 * Math.min(below, above)) / differences.length);
+}
+
+/** Mean of `tuned − base` with its 95 % percentile interval, from resampled questions. */
+export function pairedBootstrap(base: readonly number[], tuned: readonly number[], options: ResampleOptions = {}): { mean: number } & Interval {
+  if (base.length !== tuned.length || base.length === 0) throw new RangeError(`paired bootstrap of ${base.length} and ${tuned.length} values`);
+  const differences = tuned.map((value, i) => value - base[i]!);
+  const [means] = resampledMeans([differences], options);
+  return { mean: differences.reduce((sum, difference) => sum + difference, 0) / differences.length, ...percentileInterval(means!) };
 }

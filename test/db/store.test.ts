@@ -132,11 +132,33 @@ test("flips are the questions that the tuned model lost or gained", () => {
     answer(0, "base", true), answer(0, "tuned", true), answer(1, "base", true), answer(1, "tuned", false),
     answer(2, "base", false), answer(2, "tuned", true), answer(3, "base", false), answer(3, "tuned", false),
   ]);
-  const indexes = (only: "all" | "lost" | "gained") => [...new Set(store.probeAnswers.page(probe, only, 0, 10).map((row) => row.index))];
+  const choice = { search: "", order: "file", offset: 0, limit: 10 } as const;
+  const indexes = (only: "all" | "lost" | "gained" | "kept" | "wrong") => [...new Set(store.probeAnswers.page(probe, { ...choice, only }).map((row) => row.index))];
   expect(indexes("all")).toEqual([0, 1, 2, 3]);
   expect(indexes("lost")).toEqual([1]);
   expect(indexes("gained")).toEqual([2]);
-  expect(store.probeAnswers.page(probe, "all", 1, 1).map((row) => row.subject)).toEqual(["base", "tuned"]);
+  expect(indexes("kept")).toEqual([0]);
+  expect(indexes("wrong")).toEqual([3]);
+  expect(store.probeAnswers.count(probe, "")).toEqual({ lost: 1, gained: 1, kept: 1, wrong: 1 });
+  expect(store.probeAnswers.page(probe, { ...choice, only: "all", offset: 1, limit: 1 }).map((row) => row.subject)).toEqual(["base", "tuned"]);
+});
+
+test("answers are searched as they are written and ordered by the change of likelihood", () => {
+  const probe = store.probes.insert({ runId: null, key: "k", style: "knowledge", config: {}, owner: "me", createdMs: 1 });
+  const answer = (index: number, subject: "base" | "tuned", nats: number, text: string) => ({
+    index, subject, isExact: false, question: `what is ${index}`, accepted: [`right ${index}`], prompt: "p", answer: text, isContained: false, logLikelihoodNats: nats, measures: {}, verdict: null,
+  });
+  store.probeAnswers.putAll(probe, [
+    answer(0, "base", -1, "100 %"), answer(0, "tuned", -2, "a_b"), answer(1, "base", -3, "none"), answer(1, "tuned", -1, "Paris"),
+    answer(2, "base", -1, "100 x"), answer(2, "tuned", -4, "\\"), answer(3, "base", NaN, "aXb"), answer(3, "tuned", -1, "none"),
+  ]);
+  const found = (search: string, order: "file" | "fell" | "rose" = "file") => store.probeAnswers.page(probe, { only: "all", search, order, offset: 0, limit: 10 }).filter(({ subject }) => subject === "base").map(({ index }) => index);
+  expect(found("", "fell")).toEqual([2, 0, 1, 3]);
+  expect(found("", "rose")).toEqual([1, 0, 2, 3]);
+  expect(found("paris")).toEqual([1]);
+  expect(found("RIGHT 2")).toEqual([2]);
+  expect([found("%"), found("_"), found("\\"), found("nothing")]).toEqual([[0], [0], [2], []]);
+  expect(store.probeAnswers.count(probe, "none")).toEqual({ lost: 0, gained: 0, kept: 0, wrong: 2 });
 });
 
 test("two connections see each other's rows and the counter of foreign changes moves", () => {

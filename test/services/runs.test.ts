@@ -30,7 +30,7 @@ test("a run goes through all stages and ends done, with its points, checkpoints 
   expect(stageStatus(run)).toEqual({ calibrate: "done", init: "done", train: "done", probe: "done" });
   expect(steps(events)).toEqual([1, 2, 3, 4, 5, 6]);
   expect(run.probes).toMatchObject([{ style: "knowledge", status: "done", lost: 1, base: { exactMatch: 0.5 } }]);
-  const flips = services.probe.answers({ id: run.probes[0]!.id, only: "lost", offset: 0, limit: 10 });
+  const flips = services.probe.answers({ id: run.probes[0]!.id, only: "lost", search: "", order: "file", offset: 0, limit: 10 });
   expect(flips.map((pair) => [pair.index, pair.flip])).toEqual([[2, "lost"]]);
   expect(run.notes.map((note) => note.kind)).toEqual(["warning"]);
 });
@@ -46,7 +46,7 @@ test("the same settings are computed once: every stage of a second run is found 
   expect(stageStatus(run)).toEqual({ calibrate: "reused", init: "reused", train: "reused", probe: "reused" });
   expect(world.pids.length, "no engine process was needed").toBe(processes);
   expect(steps(events)).toEqual([1, 2, 3, 4, 5, 6]);
-  expect(services.probe.answers({ id: run.probes[0]!.id, only: "all", offset: 0, limit: 10 })).toHaveLength(4);
+  expect(services.probe.answers({ id: run.probes[0]!.id, only: "all", search: "", order: "file", offset: 0, limit: 10 })).toHaveLength(4);
 
   // The copy stands alone: it survives the first run.
   services.runs.delete(first.id);
@@ -128,7 +128,7 @@ test("a resumed run has one probe of a style, and the pause is no part of its ti
   services.runs.resume(id);
   const run = ended(await collect(services.runs.follow({ id, afterStep: 0 })));
   expect(run.probes.map(({ style, status }) => [style, status])).toEqual([["knowledge", "done"], ["task", "done"]]);
-  expect(services.probe.answers({ id: run.probes[0]!.id, only: "all", offset: 0, limit: 10 })).toHaveLength(4);
+  expect(services.probe.answers({ id: run.probes[0]!.id, only: "all", search: "", order: "file", offset: 0, limit: 10 })).toHaveLength(4);
   expect(run.workedMs).toBeGreaterThan(0);
   expect(run.workedMs).toBeLessThanOrEqual(run.endedMs! - run.startedMs! - pauseMs);
   const { workedMs, startedMs, endedMs } = run.stages.find(({ stage }) => stage === "task-probe")!;

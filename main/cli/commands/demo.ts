@@ -41,19 +41,19 @@ async function askBoth(context: Context, model: ModelSummary, run: RunDetail, pr
   return results;
 }
 
+function kept(probe: ProbeSummary | undefined): string {
+  if (!probe?.words) return "not measured";
+  return `${probe.words.headline} of ${probe.words.headlineOf === "exact" ? "the base's right answers" : "their likelihood"}`;
+}
+
 function summary(run: RunDetail, elapsedMs: number): string {
   const of = (style: ProbeSummary["style"]): ProbeSummary | undefined => run.probes.find((probe) => probe.style === style);
   const [knowledge, task] = [of("knowledge"), of("task")];
-  const count = (probe: ProbeSummary | undefined, subject: "base" | "tuned"): string => {
-    const score = probe?.[subject];
-    return score ? `${Math.round(score.exactMatch * score.questions)} of ${score.questions}` : "not measured";
-  };
   const tables = [knowledge, task].flatMap((probe) => (probe ? [`\n${probe.style === "knowledge" ? "World knowledge" : "Word problems"}\n${probeText(probe)}`] : []));
   return [
     ...tables,
     "",
-    `Kept: of the world-knowledge questions the base model answers ${count(knowledge, "base")}, the tuned model ${count(knowledge, "tuned")}.`,
-    `Learnt: of the word problems the base model solves ${count(task, "base")}, the tuned model ${count(task, "tuned")}.`,
+    `Kept: ${kept(knowledge)}. Learnt: ${task?.words ? `${task.words.headline} on the word problems` : "not measured"}.`,
     `Adapter (PEFT): ${run.adapter}`,
     `Done in ${duration(elapsedMs)}. See it in the window: npm start, then Runs, run ${run.id}.`,
   ].join("\n");

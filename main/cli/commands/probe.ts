@@ -5,6 +5,7 @@ import { splits, type taskNames } from "../../services/params.ts";
 import type { Context } from "../context.ts";
 import { command } from "../options.ts";
 import { addProbeOptions, addTaskOption, probeSettings, tasksHelp, type ProbeOptions } from "../probe-options.ts";
+import { answersFile, writeAnswers, type AnswersFile } from "../answers-file.ts";
 import { probeText } from "../tables.ts";
 
 interface Options extends ProbeOptions {
@@ -13,6 +14,7 @@ interface Options extends ProbeOptions {
   questions: string;
   task?: (typeof taskNames)[number];
   split?: (typeof splits)[number];
+  answers?: AnswersFile;
 }
 
 export function make(context: Context): Command {
@@ -21,10 +23,11 @@ export function make(context: Context): Command {
     .option("--adapter <DIR>", "PEFT folder of the tuned model; without it the base alone is asked")
     .requiredOption("--questions <FILE>", "the task's questions: JSONL, JSON, CSV, Parquet, .jsonl.gz or a data set folder")
     .addOption(new Option("--split <NAME>", "part of a data set folder (default: the one that the task asks)").choices(splits));
+  probe.option("--answers <FILE>", "write every question with both raw answers into this file, .csv or .jsonl", answersFile);
   return addProbeOptions(addTaskOption(probe, "--task", "how questions are asked and scored; see below (default: nq_open)"))
     .addHelpText("after", tasksHelp())
     .action(async (options: Options) => {
-      const { model, adapter, questions, task, split } = options;
+      const { model, adapter, questions, task, split, answers } = options;
       const client = context.client();
       const { id } = await client.probe.start({ model, adapter: adapter ?? null, questions, task: task ?? null, split: split ?? null, ...probeSettings(options) });
       const cancel = () => void client.probe.cancel({ id }).catch(() => {}); // it has just ended: the loop below sees it
@@ -34,8 +37,10 @@ export function make(context: Context): Command {
         if (event.type === "probe" && event.probe.progress !== null) context.progress.show(event.probe.progress);
         if (event.type !== "ended") continue;
         const { probe } = event;
-        if (probe.status === "done") context.print({ probe }, probeText(probe));
-        else context.end(probe.error, { probe });
+        if (probe.status === "done") {
+          if (answers) await writeAnswers(client, id, answers);
+          context.print({ probe, ...(answers && { answers: answers.path }) }, [probeText(probe), ...(answers ? [`Answers: ${answers.path}`] : [])].join("\n"));
+        } else context.end(probe.error, { probe });
       }
     });
 }
