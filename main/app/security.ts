@@ -26,6 +26,8 @@ export function isOwnPage(url: string): boolean {
   return parsed !== null && `${parsed.protocol}//${parsed.host}` === pageOrigin;
 }
 
+const ownBlob = `blob:${pageOrigin}/`;
+
 /** The page may put text on the clipboard (error details); every other permission and every device is refused. */
 export function isPermitted(permission: string, requestingUrl: string): boolean {
   return permission === "clipboard-sanitized-write" && isOwnPage(requestingUrl);
@@ -40,7 +42,10 @@ export function guardSession(session: Session): void {
   session.setDisplayMediaRequestHandler((_request, answer) => answer({}));
   // The page has nothing to fetch from anywhere: not even a fault in it can send data out.
   session.webRequest.onBeforeRequest(({ url }, answer) => answer({ cancel: !isLocalRequest(url) }));
-  session.on("will-download", (event) => event.preventDefault());
+  // What the page itself has made may be saved, where the user says; nothing is fetched to disk.
+  session.on("will-download", (event, item) => {
+    if (!item.getURL().startsWith(ownBlob)) event.preventDefault();
+  });
 }
 
 export function guardContents(contents: WebContents): void {
@@ -56,5 +61,5 @@ export function guardContents(contents: WebContents): void {
 }
 
 function isLocalRequest(url: string): boolean {
-  return isOwnPage(url) || url.startsWith("data:") || url.startsWith(`blob:${pageOrigin}/`) || url.startsWith("devtools:");
+  return isOwnPage(url) || url.startsWith("data:") || url.startsWith(ownBlob) || url.startsWith("devtools:");
 }

@@ -1,6 +1,6 @@
 // Text for people: tables, bytes, times, scores.
 
-import type { Estimate, ProbeSummary, RowsReport, RunSummary } from "../rpc/contract.ts";
+import type { Estimate, ProbeSummary, RowsReport, RunSummary, VoteTally } from "../rpc/contract.ts";
 import { infoOf, probeTaskOf } from "../services/probe-tasks.ts";
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -39,6 +39,16 @@ export function probeText(probe: ProbeSummary): string {
   );
   const text = table(["model", "right", `${exactName} (95 % interval)`, "contains (loose)", "right answer, nats a token"], rows);
   return words === null ? text : [text, words.exact, ...(words.likelihood === null ? [] : [words.likelihood]), words.flips].join("\n");
+}
+
+/** Votes of blind comparisons, with how sure they are. */
+export function votesText(tallies: readonly VoteTally[]): string {
+  const percent = (share: number) => `${Math.round(share * 100)} %`;
+  const rows = tallies.map(({ own, rival, won, lost, ties, bothBad, share, p }) => [
+    `${own} against ${rival}`, String(won), String(lost), String(ties), String(bothBad),
+    share === null ? "" : `${percent(share.value)} (${percent(share.low)} to ${percent(share.high)})`, p === null ? "" : p.toFixed(3),
+  ]);
+  return `Blind votes:\n${table(["compared", "won", "lost", "ties", "both bad", "won of decided (95 %)", "p (sign test)"], rows)}`;
 }
 
 /** What became of a run's training rows, every reason with an example. */

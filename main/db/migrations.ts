@@ -150,4 +150,52 @@ export const migrations: readonly Migration[] = [
       ) STRICT;
     `,
   },
+  {
+    version: 8,
+    name: "conversations of several turns, votes; single answers become conversations of one turn",
+    sql: `
+      CREATE TABLE conversations (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL, model_path TEXT NOT NULL, subjects TEXT NOT NULL,
+        template TEXT NOT NULL CHECK (template IN ('chat', 'alpaca', 'none')), chat_template TEXT,
+        is_blind INTEGER NOT NULL CHECK (is_blind IN (0, 1)), created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE turns (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, conversation_id INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
+        parent_id INTEGER REFERENCES turns ON DELETE CASCADE, prompt TEXT NOT NULL, system TEXT NOT NULL,
+        sampling TEXT NOT NULL, places TEXT NOT NULL, answers TEXT NOT NULL, tokens_per_second REAL, surprise TEXT,
+        verdict TEXT CHECK (verdict IN ('left', 'right', 'tie', 'both-bad')), created_ms INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX turns_conversation ON turns (conversation_id);
+      CREATE INDEX turns_parent ON turns (parent_id);
+      CREATE TABLE votes (
+        id INTEGER PRIMARY KEY, turn_id INTEGER NOT NULL, run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+        own TEXT NOT NULL, rival TEXT NOT NULL, outcome TEXT NOT NULL CHECK (outcome IN ('won', 'lost', 'tie', 'both-bad')),
+        voted_ms INTEGER NOT NULL, UNIQUE (turn_id, run_id, own)
+      ) STRICT;
+      CREATE INDEX votes_run ON votes (run_id);
+
+      INSERT INTO conversations
+        SELECT id, substr(prompt, 1, 80), json_extract(ask, '$.model'),
+          (SELECT json_group_array(json(CASE
+              WHEN json_extract(value, '$.adapter') IS NULL THEN json_object('kind', 'base')
+              WHEN runs.id IS NULL THEN json_object('kind', 'adapter', 'path', json_extract(value, '$.adapter'))
+              ELSE json_object('kind', 'run', 'runId', runs.id, 'at', 'adapter') END))
+            FROM json_each(ask, '$.columns') LEFT JOIN runs ON runs.adapter = json_extract(value, '$.adapter')),
+          coalesce(nullif(json_extract(ask, '$.template'), 'auto'), 'chat'), NULL, 0, created_ms, created_ms
+        FROM (SELECT *, (SELECT json_extract(value, '$.content') FROM json_each(ask, '$.messages')
+          WHERE json_extract(value, '$.role') = 'user' ORDER BY key DESC LIMIT 1) AS prompt FROM chats)
+        WHERE prompt IS NOT NULL;
+      INSERT INTO turns (conversation_id, prompt, system, sampling, places, answers, created_ms)
+        SELECT id, (SELECT json_extract(value, '$.content') FROM json_each(ask, '$.messages')
+            WHERE json_extract(value, '$.role') = 'user' ORDER BY key DESC LIMIT 1),
+          coalesce((SELECT json_extract(value, '$.content') FROM json_each(ask, '$.messages')
+            WHERE json_extract(value, '$.role') = 'system' LIMIT 1), ''),
+          json_extract(ask, '$.sampling'), (SELECT json_group_array(key) FROM json_each(ask, '$.columns')),
+          (SELECT json_group_array(json_object('text', json_extract(value, '$.text'), 'ids', json('[]'),
+            'tokens', json_extract(value, '$.tokens'), 'stopped', json_extract(value, '$.stopped'))) FROM json_each(answers)),
+          created_ms
+        FROM chats WHERE id IN (SELECT id FROM conversations);
+      DROP TABLE chats;
+    `,
+  },
 ];

@@ -1,8 +1,8 @@
 // The whole database as one value: every table's functions, transactions over several of them, and a counter that
 // moves when another process has written. Only main/services holds one.
 
-import { chatsTable } from "./chats.ts";
 import { checkpointsTable } from "./checkpoints.ts";
+import { conversationsTable } from "./conversations.ts";
 import { foldersTable } from "./folders.ts";
 import { modelsTable } from "./models.ts";
 import { openDatabase } from "./open.ts";
@@ -21,6 +21,8 @@ import { runValidationsTable } from "./run-validations.ts";
 import { runsTable } from "./runs.ts";
 import { settingsTable } from "./settings.ts";
 import { stageOutputsTable } from "./stage-outputs.ts";
+import { turnsTable } from "./turns.ts";
+import { votesTable } from "./votes.ts";
 
 export type Store = ReturnType<typeof openStore>;
 
@@ -45,7 +47,9 @@ export function openStore(file: string) {
     probes: probesTable(sql),
     probeAnswers: probeAnswersTable(sql),
     probeScores: probeScoresTable(sql),
-    chats: chatsTable(sql),
+    conversations: conversationsTable(sql),
+    turns: turnsTable(sql),
+    votes: votesTable(sql),
     /** All or nothing; short and synchronous. Waits for another process that writes. */
     together: <T>(work: () => T): T => sql.transaction(work).immediate(),
     /** Changes whenever another connection has committed. */

@@ -86,7 +86,8 @@ export type JobEvent =
   | { type: "rows-account"; account: RowsAccount }
   | { type: "checkpoint"; step: number; path: string }
   | { type: "resumed"; step: number; path: string }
-  | { type: "token"; column: number; text: string }
+  /** Text that the token completes; empty within a character. */
+  | { type: "token"; column: number; id: number; text: string }
   | ({ type: "answer" } & ProbeAnswer)
   | { type: "warning"; warning: ErrorParts }
   | { type: "done"; result: JobResult }

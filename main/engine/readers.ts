@@ -7,9 +7,12 @@ import { readJsonFile } from "../../native-models/checkpoint/file-bytes.ts";
 import { openTokenizer } from "../../native-models/checkpoint/tokenizer.ts";
 import type { Tokenizer } from "../../native-models/checkpoint/types.ts";
 import { readAdapterNotes, type AdapterNotes } from "../../native-models/adapter/adapter-notes.ts";
+import { alpacaPrompt } from "../../native-models/data/alpaca.ts";
 import { histogramOf } from "../../native-models/data/histogram.ts";
 import { readQuestions, type Question } from "../../native-models/data/questions.ts";
 import { inspectRows } from "../../native-models/data/rows/inspect.ts";
+import { mcnemarExact, wilsonInterval } from "../../native-models/probe/statistics.ts";
+import { checkpointNotes, findBest, isCheckpointFile, listCheckpoints, type SavedCheckpoint } from "../../native-models/training/checkpoint-file.ts";
 import { join } from "node:path";
 
 export type { AdapterNotes, FolderDescription, Question, Tokenizer };
@@ -20,12 +23,18 @@ export interface Readers {
   hasChatTemplate(folder: string): boolean;
   /** The chat template's Jinja; null where the model has none. */
   chatTemplateText(folder: string): string | null;
-  /** How an adapter was trained; null where its folder does not say. */
-  adapterNotes(folder: string): AdapterNotes | null;
+  /** How an adapter, a PEFT folder or a checkpoint file, was trained; null where it does not say. */
+  adapterNotes(adapter: string): AdapterNotes | null;
+  /** Checkpoints in a run's folder of checkpoints, newest first, and the one that validation found best. */
+  checkpoints(folder: string): { steps: SavedCheckpoint[]; best: SavedCheckpoint | null };
   openTokenizer(folder: string): Tokenizer;
   readQuestions: typeof readQuestions;
   inspectRows: typeof inspectRows;
   histogramOf: typeof histogramOf;
+  /** The Alpaca prompt with its places. */
+  alpacaText(): string;
+  /** How sure a tally of votes is. */
+  statistics: { signTest(won: number, lost: number): number; shareInterval: typeof wilsonInterval };
 }
 
 export const readers: Readers = {
@@ -33,11 +42,14 @@ export const readers: Readers = {
   looksLikeModel,
   hasChatTemplate: (folder) => chatTemplateText(folder) !== null,
   chatTemplateText,
-  adapterNotes: readAdapterNotes,
+  adapterNotes: (adapter) => (isCheckpointFile(adapter) ? checkpointNotes(adapter) : readAdapterNotes(adapter)),
+  checkpoints: (folder) => ({ steps: listCheckpoints(folder), best: findBest(folder) }),
   openTokenizer,
   readQuestions,
   inspectRows,
   histogramOf,
+  alpacaText: () => alpacaPrompt([{ role: "user", content: "{instruction}" }], ""),
+  statistics: { signTest: mcnemarExact, shareInterval: wilsonInterval }, // a sign test is McNemar's on the decided pairs
 };
 
 function chatTemplateText(folder: string): string | null {

@@ -10,7 +10,7 @@ import * as p from "../services/params.ts";
 
 export type * from "../services/shapes.ts";
 /** Defaults and schemas of the two calls that a person fills in, so that a form says what is wrong before it is sent. */
-export { askParams, defaults, runParams } from "../services/params.ts";
+export { askParams, defaults, mostColumns, runParams } from "../services/params.ts";
 
 const base = oc.errors({
   USER: { status: 422, data: z.object({ what: z.string(), where: z.string(), fix: z.string() }) },
@@ -74,11 +74,26 @@ export const contract = {
     exportAnswers: base.input(p.exportAnswersParams).output(stream<string>()),
     cancel: base.input(p.idParams).output(type<void>()),
   },
-  ask: {
-    /** Streams every column's text; leaving the stream stops it. The finished answers are saved as a chat. */
-    start: base.input(p.askParams).output(stream<s.AskEvent>()),
-    saved: base.input(p.listParams).output(type<s.ChatView[]>()),
+  chats: {
+    /** Streams every column's text; leaving the stream stops it. The answers are kept as a turn of the conversation. */
+    ask: base.input(p.askParams).output(stream<s.AskEvent>()),
+    /** Ends a turn's answers where they are; its stream then ends as usual. */
+    stop: base.input(p.turnParams).output(type<void>()),
+    /** Models that can be asked beside a base model: its runs' adapters and checkpoints. */
+    choices: base.input(p.choicesParams).output(type<s.SubjectView[]>()),
+    /** How prompts to these models would be written. */
+    template: base.input(p.chatTemplateParams).output(type<s.ChatTemplateView>()),
+    list: base.input(p.chatsParams).output(type<s.ChatSummary[]>()),
+    show: base.input(p.idParams).output(type<s.ChatDetail>()),
+    rename: base.input(p.renameParams).output(type<void>()),
     forget: base.input(p.idParams).output(type<void>()),
+    export: base.input(p.exportParams).output(type<{ fileName: string; text: string }>()),
+    /** −ln p of each answer's tokens under every model; leaving the stream stops it. */
+    surprise: base.input(p.turnParams).output(stream<s.SurpriseEvent>()),
+    /** Judges a blind turn, which then says which model was where. */
+    vote: base.input(p.voteParams).output(type<s.TurnView>()),
+    tallies: base.input(p.runIdParams).output(type<s.VoteTally[]>()),
+    resetVotes: base.input(p.runIdParams).output(type<{ forgotten: number }>()),
   },
   files: {
     /** Folders and data files, for a picker. */

@@ -35,7 +35,7 @@ export function makeRouter({ services, log }: RouterDeps) {
     }
   }
 
-  const { models, sampleModel, demo, data, runs, stages, probe, ask, files, settings, system } = services;
+  const { models, sampleModel, demo, data, runs, stages, probe, chats, files, settings, system } = services;
   return os.router({
     models: {
       scan: os.models.scan.handler(({ input }) => models.scan(input.dir)),
@@ -76,10 +76,20 @@ export function makeRouter({ services, log }: RouterDeps) {
       exportAnswers: os.probe.exportAnswers.handler(({ input, signal }) => stream(probe.exportAnswers(input, signal))),
       cancel: os.probe.cancel.handler(({ input }) => probe.cancel(input.id)),
     },
-    ask: {
-      start: os.ask.start.handler(({ input, signal }) => stream(ask.start(input, signal))),
-      saved: os.ask.saved.handler(({ input }) => ask.saved(input.limit)),
-      forget: os.ask.forget.handler(({ input }) => ask.forget(input.id)),
+    chats: {
+      ask: os.chats.ask.handler(({ input, signal }) => stream(chats.ask(input, signal))),
+      stop: os.chats.stop.handler(({ input }) => chats.stop(input.turnId)),
+      choices: os.chats.choices.handler(({ input }) => chats.choices(input.model)),
+      template: os.chats.template.handler(({ input }) => chats.template(input)),
+      list: os.chats.list.handler(({ input }) => chats.list(input.search, input.limit)),
+      show: os.chats.show.handler(({ input }) => chats.show(input.id)),
+      rename: os.chats.rename.handler(({ input }) => chats.rename(input.id, input.title)),
+      forget: os.chats.forget.handler(({ input }) => chats.forget(input.id)),
+      export: os.chats.export.handler(({ input }) => chats.export(input.id, input.format)),
+      surprise: os.chats.surprise.handler(({ input, signal }) => stream(chats.surprise(input.turnId, signal))),
+      vote: os.chats.vote.handler(({ input }) => chats.votes.vote(input.turnId, input.verdict)),
+      tallies: os.chats.tallies.handler(({ input }) => chats.votes.tallies(input.runId)),
+      resetVotes: os.chats.resetVotes.handler(({ input }) => chats.votes.reset(input.runId)),
     },
     files: { list: os.files.list.handler(({ input }) => files.list(input.dir)) },
     settings: {

@@ -6,6 +6,7 @@ import { startEngine, type Engine, type EngineOptions } from "../engine/host.ts"
 import { readers as nativeReaders, type Readers } from "../engine/readers.ts";
 import { askService } from "./ask.ts";
 import { watchChanges } from "./changes.ts";
+import { chatsService } from "./chats.ts";
 import { dataService } from "./data.ts";
 import { demoService } from "./demo.ts";
 import type { Deps } from "./deps.ts";
@@ -22,7 +23,9 @@ import { runsService } from "./runs.ts";
 import { sampleModelService } from "./sample-model.ts";
 import { settingsService } from "./settings.ts";
 import { stageWork, stagesService } from "./stages.ts";
+import { subjectsOf } from "./subjects.ts";
 import { systemInfo } from "./system.ts";
+import { votesService } from "./votes.ts";
 
 export interface AppOptions {
   /** Folder of the store; default: NULLSPACE_HOME or the system's place. */
@@ -55,6 +58,7 @@ export function openApp(options: AppOptions = {}) {
   const runs = runsService(deps, stages, runWork(deps, stages, probes));
   const models = modelsService(deps);
   const rows = rowPreviews(deps);
+  const subjects = subjectsOf(deps);
 
   const services = {
     models,
@@ -64,7 +68,7 @@ export function openApp(options: AppOptions = {}) {
     runs: { ...runs, estimate: memoryService(deps, stages, rows).estimate },
     stages: { ...stagesService(stages), train: runs.train },
     probe: probes,
-    ask: askService(deps, stages),
+    chats: { ...chatsService(deps, subjects), ...askService(deps, stages, subjects), votes: votesService(deps) },
     files: filesService(deps),
     settings: settingsService(deps),
     system: { info: () => systemInfo(home.folder) },

@@ -262,21 +262,50 @@ export const samplingParams = z.object({
   seed: seed.default(0),
 });
 
-export const askParams = z.object({
+/** What answers in one column. */
+export const subject = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("base") }),
+  /** A run's adapter, the last or the best of its checkpoints, or that of a step. */
+  z.object({ kind: z.literal("run"), runId: id, at: z.union([z.enum(["adapter", "last", "best"]), z.int().min(1)]).default("adapter") }),
+  /** A PEFT folder. */
+  z.object({ kind: z.literal("adapter"), path }),
+]);
+
+export const mostColumns = 4;
+
+/** What all turns of a conversation share. */
+export const newChat = z.object({
   model: path,
-  /** One column each, answered in one batch; adapter null is the base. */
-  columns: z
-    .array(z.object({ label: z.string().min(1).max(200), adapter: path.nullable() }))
-    .min(1)
-    .max(8),
-  messages: z
-    .array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string().max(1_000_000) }))
-    .min(1)
-    .max(1000),
+  /** One column each, from left to right, all answered in one batch. */
+  subjects: z.array(subject).min(1).max(mostColumns),
   /** auto: what the adapters were trained with, else the model's own. */
   template: z.enum(["auto", "chat", "alpaca", "none"]).default("auto"),
+  /** Which of the two columns is which is told only after a vote. */
+  isBlind: z.boolean().default(false),
+});
+
+const longText = z.string().max(1_000_000);
+
+export const askParams = z.object({
+  /** A conversation to go on with, or a new one. */
+  chat: z.union([z.object({ id }), newChat]),
+  /** Turn that the prompt follows; null: it begins the conversation. */
+  after: id.nullable().default(null),
+  prompt: longText.min(1, "is empty"),
+  /** System prompt; empty: none. */
+  system: longText.default(""),
   sampling: samplingParams.prefault({}),
 });
+
+export const verdicts = ["left", "right", "tie", "both-bad"] as const;
+export const chatsParams = z.object({ search: z.string().max(1000).default(""), limit: count(10_000).default(500) }).prefault({});
+export const renameParams = z.object({ id, title: z.string().trim().min(1, "is empty").max(200) });
+export const exportParams = z.object({ id, format: z.enum(["markdown", "json"]).default("markdown") });
+export const voteParams = z.object({ turnId: id, verdict: z.enum(verdicts) });
+export const turnParams = z.object({ turnId: id });
+export const runIdParams = z.object({ runId: id });
+export const choicesParams = z.object({ model: path });
+export const chatTemplateParams = newChat.pick({ model: true, subjects: true, template: true });
 
 // ---- the rest ----
 
@@ -345,6 +374,9 @@ export type ProbeStart = z.output<typeof probeParams>;
 export type AskStart = z.output<typeof askParams>;
 export type AnswersQuery = z.output<typeof answersParams>;
 export type AnswersExport = z.output<typeof exportAnswersParams>;
+export type NewChat = z.output<typeof newChat>;
+export type Subject = z.output<typeof subject>;
+export type Sampling = z.output<typeof samplingParams>;
 export type PreviewQuestions = z.output<typeof previewQuestionsParams>;
 export type PreviewRows = z.output<typeof previewRowsParams>;
 export type ColumnMapping = z.output<typeof columnMapping>;

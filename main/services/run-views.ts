@@ -7,10 +7,12 @@ import type { ProbeRow } from "../db/probes.ts";
 import type { RunRow } from "../db/runs.ts";
 import type { Store } from "../db/store.ts";
 import type { JobResult, ProbeResult } from "../engine/jobs.ts";
+import type { Readers } from "../engine/readers.ts";
 import type { ProbeStart } from "./params.ts";
 import { probeScores } from "./probe-scores.ts";
 import { scoreWords } from "./score-words.ts";
 import type { ProbeSummary, ProgressEvent, RunConfig, RunDetail, RunMemory, RunNote, RowsReport, RunSummary, Stage, StageView } from "./shapes.ts";
+import { talliesOf } from "./votes.ts";
 
 const stopped: ReadonlySet<string> = new Set(["failed", "cancelled", "interrupted"]);
 
@@ -42,7 +44,7 @@ export function runSummary(row: RunRow): RunSummary {
   };
 }
 
-export function runDetail(store: Store, row: RunRow): RunDetail {
+export function runDetail(store: Store, readers: Readers, row: RunRow): RunDetail {
   return {
     ...runSummary(row),
     config: row.config as RunConfig,
@@ -54,6 +56,7 @@ export function runDetail(store: Store, row: RunRow): RunDetail {
     checkpoints: store.checkpoints.list(row.id),
     notes: store.runNotes.after(row.id, 0).map(runNote),
     probes: store.probes.ofRun(row.id).map((probe) => probeSummary(store, probe)),
+    votes: talliesOf(store, readers, row.id),
     diskBytes: folderBytes(row.folder),
   };
 }

@@ -5,13 +5,13 @@ import type { ErrorParts } from "../../native-models/errors.ts";
 import type { TensorDtype } from "../../native-models/checkpoint/types.ts";
 import type { LengthHistogram } from "../../native-models/data/histogram.ts";
 import type { RowsAccount } from "../../native-models/data/row-tally.ts";
-import type { JobResult, ProbeScore, AskResult, CalibrateResult, InitResult, RowsHead, RowsReport } from "../engine/jobs.ts";
+import type { JobResult, ProbeScore, CalibrateResult, InitResult, RowsHead, RowsReport } from "../engine/jobs.ts";
 import type { MemoryPlan, MemoryProposal } from "../../native-models/training/memory-plan.ts";
 import type { ProbeAnswer, ProgressEvent, RetentionPoint, TrainPoint, ValidationPoint } from "../engine/events.ts";
-import type { RunSettings, TrainSettings, ProbeStart, AskStart } from "./params.ts";
+import type { RunSettings, TrainSettings, ProbeStart, Sampling, Subject } from "./params.ts";
 
 export type { ErrorParts, TrainPoint, ValidationPoint, RetentionPoint, ProgressEvent, ProbeAnswer, ProbeScore, MemoryPlan, MemoryProposal };
-export type { ColumnMapping, Split } from "./params.ts";
+export type { ColumnMapping, Sampling, Split, Subject } from "./params.ts";
 export type { RowsHead, RowsReport } from "../engine/jobs.ts";
 export type { DropReason, RowCounts, RowsAccount } from "../../native-models/data/row-tally.ts";
 /** One token of a real row. Show `text` as it is (leading spaces are real). */
@@ -182,6 +182,8 @@ export interface RunDetail extends RunSummary {
   checkpoints: CheckpointView[];
   notes: RunNote[];
   probes: ProbeSummary[];
+  /** Votes of blind comparisons. */
+  votes: VoteTally[];
   /** Bytes of the run's folder. */
   diskBytes: number;
 }
@@ -309,20 +311,102 @@ export interface AnswerPair {
 /** Questions of each kind. */
 export type AnswerCounts = Record<AnswerPair["flip"] | "all", number>;
 
-// ---- ask ----
+// ---- conversations ----
+
+export type Verdict = "left" | "right" | "tie" | "both-bad";
+
+/** A model that can be asked: the base, or a run's adapter or checkpoint. */
+export interface SubjectView {
+  subject: Subject;
+  /** Short: "Base", "Run 3", "Run 3, step 20". */
+  label: string;
+  /** The run's name or the adapter's folder. */
+  about: string;
+}
+
+export interface ChatSummary {
+  id: number;
+  title: string;
+  modelPath: string;
+  modelName: string;
+  /** From left to right; in a blind conversation the order of each prompt is another. */
+  subjects: SubjectView[];
+  isBlind: boolean;
+  turns: number;
+  createdMs: number;
+  updatedMs: number;
+}
+
+export interface ChatDetail extends Omit<ChatSummary, "turns"> {
+  template: "chat" | "alpaca" | "none";
+  /** All turns, oldest first; `parentId` makes them a tree. */
+  turns: TurnView[];
+}
+
+export interface AnswerView {
+  text: string;
+  tokens: number;
+  /** hand: it was stopped. */
+  stopped: "eos" | "length" | "hand";
+  /** Its tokens are known, so that their surprise can be worked out. */
+  hasTokens: boolean;
+}
+
+export interface TurnView {
+  id: number;
+  parentId: number | null;
+  prompt: string;
+  system: string;
+  sampling: Sampling;
+  /** From left to right; empty when it was never answered. */
+  answers: AnswerView[];
+  /** Which of the conversation's subjects answers at each place; null while a blind turn waits for its vote. */
+  places: number[] | null;
+  verdict: Verdict | null;
+  tokensPerSecond: number | null;
+  createdMs: number;
+}
 
 export type AskEvent =
+  /** Before the first token; `places` as in the turn. */
+  | { type: "begun"; chatId: number; turn: TurnView }
   | { type: "progress"; progress: ProgressEvent }
-  /** Text to append to the column. */
+  /** Text to append to the column at that place. */
   | { type: "token"; column: number; text: string }
   | { type: "warning"; warning: ErrorParts }
-  | { type: "done"; result: AskResult; chatId: number };
+  /** `prompt`: what the model at the first place saw; null in a blind conversation. */
+  | { type: "done"; chatId: number; turn: TurnView; prompt: string | null };
 
-export interface ChatView {
-  id: number;
-  createdMs: number;
-  ask: AskStart;
-  answers: AskResult["answers"];
+/** −ln p of every token of every answer, by place, under each of the conversation's subjects: [subject][token]. */
+export interface TurnSurprise {
+  answers: { texts: string[]; nats: number[][] }[];
+}
+
+export type SurpriseEvent = { type: "progress"; progress: ProgressEvent } | { type: "done"; surprise: TurnSurprise };
+
+/** How a conversation's prompts are written. */
+export interface ChatTemplateView {
+  template: "chat" | "alpaca" | "none";
+  /** Jinja of the chat template, or the Alpaca prompt with its places; null where the prompt is taken as it is. */
+  text: string | null;
+  warning: ErrorParts | null;
+}
+
+/** Votes for one state of a run against one rival. */
+export interface VoteTally {
+  runId: number;
+  /** "its adapter", "step 20" */
+  own: string;
+  /** "the base", "run 2" */
+  rival: string;
+  won: number;
+  lost: number;
+  ties: number;
+  bothBad: number;
+  /** Share of the votes with a winner that the run won, with its 95 % Wilson interval; null without any. */
+  share: { value: number; low: number; high: number } | null;
+  /** Two-sided sign test of won against lost; null without any. */
+  p: number | null;
 }
 
 // ---- single stages, for the command line ----

@@ -28,6 +28,14 @@ export interface TrainingAdapters {
   fixed: TrainableInput[];
 }
 
+/** The tensors that learn, in the order in which a training keeps them: module by module, A before B. */
+export function trainedTensors(modules: readonly Module[], rank: number, kind: AdapterKind): { name: string; shape: readonly [number, number] }[] {
+  return modules.flatMap(({ name, out, in: size }) => [
+    ...(kind === "b" ? [] : [{ name: `${name}.A`, shape: [rank, size] as const }]),
+    { name: `${name}.B`, shape: [out, rank] as const },
+  ]);
+}
+
 export function trainingAdapters(g: GraphBuilder, modules: readonly Module[], rank: number, kind: AdapterKind): TrainingAdapters {
   const trainable: TrainableInput[] = [];
   const fixed: TrainableInput[] = [];

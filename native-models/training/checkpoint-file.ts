@@ -3,7 +3,8 @@
 // adapter may be made from: the best one, as validation has it, and the last one whose retention was above the floor.
 
 import { existsSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import type { AdapterNotes } from "../adapter/adapter-notes.ts";
 import { openSafetensors } from "../checkpoint/safetensors.ts";
 import { writeSafetensors } from "../checkpoint/safetensors-writer.ts";
 import { UserError } from "../errors.ts";
@@ -43,6 +44,36 @@ export type KeptState = "best" | "retained";
 /** Checkpoints of a folder, newest first. */
 export function listCheckpoints(folder: string): SavedCheckpoint[] {
   return listFiles(folder, patterns.step);
+}
+
+/** The parameters of the best step, where validation has chosen one. */
+export function findBest(folder: string): SavedCheckpoint | null {
+  return listFiles(folder, patterns.best)[0] ?? null;
+}
+
+/** Whether a path is that of a checkpoint: a file of a run's checkpoints, not an adapter's folder. */
+export function isCheckpointFile(path: string): boolean {
+  return Object.values(patterns).some((pattern) => pattern.test(basename(path)));
+}
+
+export function requireCheckpoint(file: string): void {
+  if (existsSync(file)) return;
+  throw new UserError({
+    what: `The checkpoint ${basename(file)} is no longer there: a training keeps its last two and the best.`,
+    where: file,
+    fix: "Choose another checkpoint of the run, or its adapter.",
+  });
+}
+
+/** The template of the training that a checkpoint is of, as the newest beside it says; null where none says it. */
+export function checkpointNotes(file: string): AdapterNotes | null {
+  requireCheckpoint(file);
+  const [newest] = listCheckpoints(dirname(file));
+  if (newest === undefined) return null;
+  const settings = JSON.parse(openSafetensors(newest.path).metadata.get("settings") ?? "{}") as { template?: unknown; templateText?: unknown };
+  const { template, templateText } = settings;
+  if ((template !== "chat" && template !== "alpaca") || typeof templateText !== "string") return null;
+  return { template, templateText };
 }
 
 function listFiles(folder: string, pattern: RegExp): SavedCheckpoint[] {

@@ -15,14 +15,20 @@ export interface ExportOptions {
   baseModelName: string;
   rank: number;
   kind: AdapterKind;
-  state: TrainState;
+  state: Pick<TrainState, "views" | "parameters">;
   /** The start's tensors: "NAME.A", "NAME.B". */
   start: (name: string) => Float32Array;
   cardText: string;
   notes?: AdapterNotes;
 }
 
-export function exportAdapter({ folder, config, baseModelName, rank, kind, state, start, cardText, notes }: ExportOptions): void {
+export function exportAdapter({ folder, baseModelName, cardText, notes, ...trained }: ExportOptions): void {
+  const { rank, modules } = plainModules(trained);
+  writePeftAdapter(folder, { baseModelName, rank, alpha: rank, modules, layers: trained.config.layers, cardText, notes });
+}
+
+/** The update of every module as one plain pair at the same rank; its scale is 1. */
+export function plainModules({ config, rank, kind, state, start }: Pick<ExportOptions, "config" | "rank" | "kind" | "state" | "start">): { rank: number; modules: PeftModule[] } {
   const views = new Map(state.views.map((view) => [view.name, view]));
   const trained = (name: string): Float32Array => {
     const view = views.get(name);
@@ -35,5 +41,5 @@ export function exportAdapter({ folder, config, baseModelName, rank, kind, state
     exportedRank = plain.rank;
     return { name, in: size, out, a: plain.a, b: plain.b };
   });
-  writePeftAdapter(folder, { baseModelName, rank: exportedRank, alpha: exportedRank, modules, layers: config.layers, cardText, notes });
+  return { rank: exportedRank, modules };
 }

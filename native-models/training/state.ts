@@ -22,19 +22,30 @@ export interface TrainState {
 }
 
 export function createState(layout: readonly TensorLayout[], initial: (name: string) => Float32Array): TrainState {
-  const views: ParameterView[] = [];
-  let size = 0;
-  for (const { name, shape } of layout) {
-    views.push({ name, shape, offset: size, size: shape[0] * shape[1] });
-    size += shape[0] * shape[1];
-  }
-  const parameters = new Float32Array(size);
+  const views = viewsOf(layout);
+  const parameters = new Float32Array(sizeOf(views));
   for (const view of views) {
     const values = initial(view.name);
     if (values.length !== view.size) throw new Error(`${view.name} starts with ${values.length} values, but its shape ${view.shape} has ${view.size}`);
     parameters.set(values, view.offset);
   }
-  return { views, parameters, firstMoments: new Float32Array(size), secondMoments: new Float32Array(size), step: 0 };
+  const { length } = parameters;
+  return { views, parameters, firstMoments: new Float32Array(length), secondMoments: new Float32Array(length), step: 0 };
+}
+
+/** The places of tensors in a flat vector, one after the other. */
+export function viewsOf(layout: readonly Pick<TensorLayout, "name" | "shape">[]): ParameterView[] {
+  let offset = 0;
+  return layout.map(({ name, shape }) => {
+    const size = shape[0] * shape[1];
+    offset += size;
+    return { name, shape, offset: offset - size, size };
+  });
+}
+
+export function sizeOf(views: readonly ParameterView[]): number {
+  const last = views.at(-1);
+  return last === undefined ? 0 : last.offset + last.size;
 }
 
 /** The tensor `view` of a flat vector, sharing its memory. */

@@ -38,7 +38,7 @@ test("stages one by one: calibrate, init, train, probe, ask", async () => {
   expect(probe.json()).toMatchObject({ probe: { status: "done", base: { exactMatch: 0.5 }, lost: 1 } });
 
   const ask = await cli(["ask", "--model", model, "--adapter", at("run/adapter"), "what is up?", "--json"]);
-  expect(ask.json()).toMatchObject({ result: { answers: [{ label: "base" }, { label: "tuned" }] } });
+  expect(ask.json()).toMatchObject({ chatId: 1, answers: [{ label: "Base", tokens: 4 }, { label: "adapter", tokens: 4 }] });
   expect((await cli(["ask", "--model", model, "hi"])).stdout).toMatch(/^pid \d+ says hello\n/);
 });
 

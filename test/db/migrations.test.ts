@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { conversationsTable } from "../../main/db/conversations.ts";
 import { migrations } from "../../main/db/migrations.ts";
 import { databaseVersion, newestVersion, openDatabase } from "../../main/db/open.ts";
+import { turnsTable } from "../../main/db/turns.ts";
 
 let folder = "";
 let file = "";
@@ -54,7 +56,15 @@ const rowsAt: Record<number, { sql: string; tables: string[] }> = {
     sql: `INSERT INTO probe_answers VALUES (1, 0, 'tuned', 'q', '[]', 'p', 'a', 1, 1, -0.5, '{"strict":1}', 'said');`,
     tables: ["probe_answers"],
   },
+  7: {
+    sql: `INSERT INTO run_retentions VALUES (1, 1, 0.97, 0.9, 1.02, -1.5, -1.55, 8, 7, 12, 1, 9.5);
+      INSERT INTO probe_scores VALUES (1, '{}');`,
+    tables: ["run_retentions", "probe_scores"],
+  },
 };
+
+/** Tables that a version took apart: a test of their own says what became of their rows. */
+const takenApartAt: Record<number, string[]> = { 8: ["chats"] };
 
 function readAll(sql: Database.Database, tables: string[]): unknown[] {
   return tables.map((table) => sql.prepare(`SELECT * FROM ${table}`).all());
@@ -72,6 +82,9 @@ test.each(migrations)("migration $version ($name) keeps every row that version b
     before.exec(rowsAt[filled]!.sql);
     tables.push(...rowsAt[filled]!.tables);
   }
+  for (const [at, gone] of Object.entries(takenApartAt)) {
+    if (version >= Number(at)) tables.splice(0, tables.length, ...tables.filter((table) => !gone.includes(table)));
+  }
   const rows = readAll(before, tables);
   before.close();
 
@@ -81,6 +94,31 @@ test.each(migrations)("migration $version ($name) keeps every row that version b
   expect(after.pragma("foreign_key_check")).toEqual([]);
   expect(after.pragma("integrity_check", { simple: true })).toBe("ok");
   after.close();
+});
+
+test("saved answers of before become conversations of one turn, with their run where it is known", () => {
+  const before = openDatabase(file, { upTo: 7 });
+  before.exec(rowsAt[2]!.sql);
+  before.exec("UPDATE runs SET adapter = '/runs/1/adapter'");
+  const sampling = { temperature: 0.5, seed: 7 };
+  const ask = (adapter: string, messages: object[]) => ({ model: "/models/a", columns: [{ label: "Base", adapter: null }, { label: "Tuned", adapter }], messages, template: "alpaca", sampling });
+  const answers = [{ label: "Base", text: "four", tokens: 1, stopped: "eos" }, { label: "Tuned", text: "4 exactly", tokens: 2, stopped: "length" }];
+  const insert = before.prepare("INSERT INTO chats VALUES (?, ?, ?, ?)");
+  insert.run(4, 90, JSON.stringify(ask("/runs/1/adapter", [{ role: "system", content: "Be brief." }, { role: "user", content: "What is 2 + 2?" }])), JSON.stringify(answers));
+  insert.run(5, 91, JSON.stringify(ask("/elsewhere", [{ role: "user", content: "x".repeat(200) }])), JSON.stringify(answers));
+  insert.run(6, 92, "{}", "[]"); // nothing was asked: nothing is kept
+  before.close();
+
+  const sql = openDatabase(file);
+  const [first, second, ...more] = conversationsTable(sql).list("", 10).toReversed();
+  expect(more).toEqual([]);
+  expect(first).toMatchObject({ id: 4, title: "What is 2 + 2?", modelPath: "/models/a", template: "alpaca", chatTemplate: null, isBlind: false, createdMs: 90, updatedMs: 90, turns: 1 });
+  expect(first!.subjects).toEqual([{ kind: "base" }, { kind: "run", runId: 1, at: "adapter" }]);
+  expect(second!.title).toBe("x".repeat(80));
+  expect(second!.subjects).toEqual([{ kind: "base" }, { kind: "adapter", path: "/elsewhere" }]);
+  const kept = answers.map(({ text, tokens, stopped }) => ({ text, ids: [], tokens, stopped }));
+  expect(turnsTable(sql).list(4)).toMatchObject([{ conversationId: 4, parentId: null, prompt: "What is 2 + 2?", system: "Be brief.", sampling, places: [0, 1], answers: kept, verdict: null, createdMs: 90 }]);
+  sql.close();
 });
 
 test("every table is STRICT", () => {

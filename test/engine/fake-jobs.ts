@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
 import type { Emit } from "../../main/engine/events.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
-import type { AskJob, CalibrateJob, CountRowsJob, InitJob, JobResult, JobSpec, ProbeJob, RowsReport, TrainJob } from "../../main/engine/jobs.ts";
+import type { AskJob, CalibrateJob, CountRowsJob, InitJob, JobResult, JobSpec, ProbeJob, RowsReport, SurpriseJob, TrainJob } from "../../main/engine/jobs.ts";
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -33,6 +33,7 @@ export async function runJob(spec: JobSpec, emit: Emit, signal: AbortSignal): Pr
     case "count-rows": return countRows({ spec, ...context });
     case "probe": return probe({ spec, ...context });
     case "ask": return ask({ spec, ...context });
+    case "surprise": return surprise({ spec, ...context });
     case "sample-model": return { kind: "sample-model", folder: spec.out, source: "present", elapsedMs: 0 };
   }
 }
@@ -162,9 +163,15 @@ async function ask({ spec, emit, signal, has }: Context<AskJob>): Promise<JobRes
     for (let column = 0; column < spec.columns.length; column++) {
       await wait(has("slow") ? 50 : 0);
       signal.throwIfAborted();
-      emit({ type: "token", column, text });
+      emit({ type: "token", column, id: words.indexOf(text), text });
     }
   }
-  const answers = spec.columns.map(({ label }) => ({ label, text: words.join(""), tokens: words.length, stopped: "eos" as const }));
-  return { kind: "ask", prompt: spec.messages.at(-1)?.content ?? "", answers, tokensPerSecond: 20, elapsedMs: 1 };
+  const answers = spec.columns.map(() => ({ text: words.join(""), ids: words.map((_, i) => i), stopped: "eos" as const }));
+  return { kind: "ask", prompt: spec.columns[0]?.messages.at(-1)?.content ?? "", answers, tokensPerSecond: 20, elapsedMs: 1 };
+}
+
+/** Every token surprises the model in column m by m nats. */
+function surprise({ spec }: Context<SurpriseJob>): JobResult {
+  const answers = spec.columns.map(({ ids }) => ({ texts: ids.map((id) => ` ${id}`), nats: spec.columns.map((_, m) => ids.map(() => m)) }));
+  return { kind: "surprise", answers, elapsedMs: 1 };
 }

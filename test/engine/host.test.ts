@@ -45,7 +45,7 @@ function train(model: string, changes: Partial<TrainJob> = {}): TrainJob {
 
 function ask(model: string): AskJob {
   const sampling = { temperature: 0, topP: 1, topK: 0, minP: 0, repetitionPenalty: 1, maxNewTokens: 8, seed: 0 };
-  return { kind: "ask", model, columns: [{ label: "base", adapter: null }], messages: [{ role: "user", content: "hi" }], template: "chat", sampling };
+  return { kind: "ask", model, columns: [{ adapter: null, messages: [{ role: "user", content: "hi" }] }], template: "chat", sampling };
 }
 
 async function run<J extends JobSpec>(spec: J, signal = new AbortController().signal) {

@@ -86,26 +86,25 @@ describe.each(transports)("over $name", ({ connect }) => {
 
   test("answers stream column by column and are saved", async () => {
     const model = world.model("plain");
-    const columns = [{ label: "base", adapter: null }, { label: "tuned", adapter: model }];
-    const events = await collect(await client.ask.start({ model, columns, messages: [{ role: "user", content: "hi" }] }));
+    const chat = { model, subjects: [{ kind: "base" as const }, { kind: "adapter" as const, path: model }] };
+    const events = await collect(await client.chats.ask({ chat, prompt: "hi" }));
     const text = (column: number) => events.flatMap((event) => (event.type === "token" && event.column === column ? [event.text] : [])).join("");
     const done = events.at(-1);
     if (done?.type !== "done") throw new Error("not done");
-    expect(done.result.answers.map((answer) => answer.text)).toEqual([text(0), text(1)]);
-    expect(await client.ask.saved()).toMatchObject([{ id: done.chatId, answers: done.result.answers }]);
+    expect(done.turn.answers.map((answer) => answer.text)).toEqual([text(0), text(1)]);
+    expect((await client.chats.show({ id: done.chatId })).turns).toEqual([done.turn]);
   });
 
   test("leaving a stream stops the work behind it", async () => {
     const controller = new AbortController();
-    const events = await client.ask.start(
-      { model: world.model("slow"), columns: [{ label: "base", adapter: null }], messages: [{ role: "user", content: "hi" }] },
-      { signal: controller.signal },
-    );
+    const chat = { model: world.model("slow"), subjects: [{ kind: "base" as const }] };
+    const events = await client.chats.ask({ chat, prompt: "hi" }, { signal: controller.signal });
     for await (const event of events) if (event.type === "token") break;
     controller.abort();
-    const again = await collect(await client.ask.start({ model: world.model("slow"), columns: [{ label: "base", adapter: null }], messages: [{ role: "user", content: "hi" }] }));
+    const again = await collect(await client.chats.ask({ chat, prompt: "hi" }));
     expect(again.at(-1)?.type).toBe("done");
-    expect(await client.ask.saved(), "the stopped answer is not saved").toHaveLength(1);
+    const kept = await Promise.all((await client.chats.list()).map(({ id }) => client.chats.show({ id })));
+    expect(kept.map(({ turns }) => turns[0]!.answers[0]!.stopped).sort(), "what was said until it was left is kept").toEqual(["eos", "hand"]);
   });
 
   test("an error in the middle of a stream arrives with its parts", async () => {
@@ -185,7 +184,7 @@ test("a client that vanishes stops the answer that it alone was waiting for", as
   const server = await startServer({ router: makeRouter({ services: world.open().services, log() {} }), pages: "/nowhere", port: 0 });
   const socket = new WebSocket(`ws://127.0.0.1:${server.port}/rpc?token=${server.token}`);
   const client = socketClient(socket as unknown as Socket);
-  const events = await client.ask.start({ model: world.model("deaf"), columns: [{ label: "base", adapter: null }], messages: [{ role: "user", content: "hi" }] });
+  const events = await client.chats.ask({ chat: { model: world.model("deaf"), subjects: [{ kind: "base" }] }, prompt: "hi" });
   const next = events.next().catch(() => {});
   await until(() => world.pids.length === 1, "the engine process is there");
   socket.terminate();

@@ -57,8 +57,8 @@ test("a trained adapter carries its template to the question: the engine writes 
   const { result } = await train(job);
   const app: App = openApp({ home: world.home, pollMs: 50 });
   const ask = async (template: "auto" | "alpaca"): Promise<AskEvent[]> =>
-    collect(app.services.ask.start(askParams.parse({ model: run.model, columns: [{ label: "tuned", adapter: result!.adapter }], messages: [{ role: "user", content: "what is" }], template, sampling: { maxNewTokens: 2 } })));
-  const done = (events: AskEvent[]) => events.find((event) => event.type === "done")!.result.prompt;
+    collect(app.services.chats.ask(askParams.parse({ chat: { model: run.model, subjects: [{ kind: "adapter", path: result!.adapter }], template }, prompt: "what is", sampling: { maxNewTokens: 2 } })));
+  const done = (events: AskEvent[]) => events.find((event) => event.type === "done")!.prompt;
   const asTrained = await ask("auto");
   expect(done(asTrained)).toBe("<user> what is<assistant>");
   expect(asTrained.filter(({ type }) => type === "warning")).toHaveLength(1);

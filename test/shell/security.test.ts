@@ -64,6 +64,17 @@ describe("the session", () => {
     expect(answer).toEqual({ cancel });
   });
 
+  test.each([
+    ["blob:app://nullspace/0b5e", false],
+    ["https://example.com/file.exe", true],
+    ["data:text/plain,x", true],
+    ["blob:https://example.com/0b5e", true],
+  ])("download of %s: refused %s", (url, refused) => {
+    let isPrevented = false;
+    handlers.get("will-download")?.({ preventDefault: () => (isPrevented = true) } as never, { getURL: () => url } as never);
+    expect(isPrevented).toBe(refused);
+  });
+
   test("gives no device away", () => {
     expect(ask("setDevicePermissionHandler")).toBe(false);
   });

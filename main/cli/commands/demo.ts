@@ -23,22 +23,22 @@ export function make(context: Context): Command {
   });
 }
 
-type Answers = Extract<AskEvent, { type: "done" }>["result"][];
+type Answers = Extract<AskEvent, { type: "done" }>["turn"][];
 
 async function askBoth(context: Context, model: ModelSummary, run: RunDetail, prompts: readonly string[]): Promise<Answers> {
-  const columns = [{ label: "base", adapter: null }, { label: "tuned", adapter: run.adapter }];
-  const results: Answers = [];
-  for (const content of prompts) {
-    const events = await context.client().ask.start({ model: model.path, columns, messages: [{ role: "user", content }], sampling: { maxNewTokens: 80 } }, { signal: context.signal });
+  const chat = { model: model.path, subjects: [{ kind: "base" as const }, { kind: "run" as const, runId: run.id }] };
+  const turns: Answers = [];
+  for (const prompt of prompts) {
+    const events = await context.client().chats.ask({ chat, prompt, sampling: { maxNewTokens: 80 } }, { signal: context.signal });
     for await (const event of events) {
       if (event.type === "progress") context.progress.show(event.progress);
       if (event.type !== "done") continue;
-      results.push(event.result);
-      const [base, tuned] = event.result.answers;
-      context.say(`\nAsked: ${content}\n${sideBySide({ title: "base", text: base.text.trim() }, { title: "tuned", text: tuned.text.trim() }, process.stdout.columns ?? 100)}`);
+      turns.push(event.turn);
+      const [base, tuned] = event.turn.answers;
+      context.say(`\nAsked: ${prompt}\n${sideBySide({ title: "base", text: base!.text.trim() }, { title: "tuned", text: tuned!.text.trim() }, process.stdout.columns ?? 100)}`);
     }
   }
-  return results;
+  return turns;
 }
 
 function kept(probe: ProbeSummary | undefined): string {

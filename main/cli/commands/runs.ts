@@ -1,4 +1,4 @@
-// nullspace runs list|show|cancel|delete: the runs of the store, whoever started them.
+// nullspace runs list|show|cancel|delete|reset-votes: the runs of the store, whoever started them.
 
 import type { Command } from "commander";
 import type { RunDetail } from "../../rpc/contract.ts";
@@ -6,7 +6,7 @@ import type { Context } from "../context.ts";
 import { command, group, whole } from "../options.ts";
 import { duration } from "../progress.ts";
 import { memoryLine, retentionText, validationText } from "../training-text.ts";
-import { bytes, probeText, rowsText, runHead, runLine, table } from "../tables.ts";
+import { bytes, probeText, rowsText, runHead, runLine, table, votesText } from "../tables.ts";
 
 /** Time in which a run that was asked to stop should have stopped. */
 const stopWithinMs = 30_000;
@@ -48,7 +48,14 @@ export function make(context: Context): Command {
       context.print({ deleted: runId }, `Run ${runId} is deleted.`);
     });
 
-  return group("runs", "Runs: list, show, cancel, delete.").addCommand(list).addCommand(show).addCommand(cancel).addCommand(remove);
+  const resetVotes = command("reset-votes", "Forgets the votes of blind comparisons with a run.")
+    .argument(id, "number of the run", whole)
+    .action(async (runId: number) => {
+      const { forgotten } = await context.client().chats.resetVotes({ runId });
+      context.print({ runId, forgotten }, `${forgotten} votes on run ${runId} are forgotten.`);
+    });
+
+  return group("runs", "Runs: list, show, cancel, delete, reset-votes.").addCommand(list).addCommand(show).addCommand(cancel).addCommand(remove).addCommand(resetVotes);
 }
 
 function runText(run: RunDetail): string {
@@ -66,6 +73,7 @@ function runText(run: RunDetail): string {
     ...(run.rows === null ? [] : [rowsText(run.rows)]),
     table(["stage", "status", "time"], stages),
     ...run.probes.filter((probe) => probe.status === "done").map((probe) => `${probe.style === "knowledge" ? "World knowledge" : "Task"}:\n${probeText(probe)}`),
+    ...(run.votes.length === 0 ? [] : [votesText(run.votes)]),
     ...run.notes.map((note) => `${note.kind}: ${note.text}`),
   ];
   if (run.error !== null) lines.push(`Error: ${run.error.what} ${run.error.fix}`);

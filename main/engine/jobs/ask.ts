@@ -1,59 +1,39 @@
-// One prompt, answered by every column in one batch; the texts stream as they grow.
+// A conversation, answered by every column in one batch; the texts stream as they grow. Columns share the prompt; what
+// was answered before is each one's own.
 
 import { chooseToken, type Sampling } from "../../../native-models/answering/sampling.ts";
-import { encodePrompt, renderPrompt } from "../../../native-models/data/prompt.ts";
 import { seededRandom } from "../../../native-models/data/random.ts";
-import { UserError } from "../../../native-models/errors.ts";
 import type { Emit } from "../events.ts";
 import type { AskJob, AskResult } from "../jobs.ts";
-import { withTemplate } from "./open-tokenizer.ts";
+import { columnPrompts } from "./column-prompts.ts";
 import { streamText } from "./stream-text.ts";
-import { warmAdapters, warmAnswerer } from "./warm-answerer.ts";
+import { warmAnswerer } from "./warm-answerer.ts";
 
 export async function runAsk(spec: AskJob, emit: Emit, signal: AbortSignal): Promise<AskResult> {
   const started = performance.now();
   const warm = await warmAnswerer(spec.model);
   const { answerer } = warm;
-  const tokenizer = withTemplate(warm.tokenizer, spec.chatTemplate);
-  const folders = [...new Set(spec.columns.flatMap(({ adapter }) => (adapter === null ? [] : [adapter])))];
-  const adapters = warmAdapters(warm, folders);
-
-  const prompt = renderPrompt(spec.messages, tokenizer, spec.template);
-  const ids = encodePrompt(prompt, tokenizer, spec.template);
-  if (ids.length === 0 || ids.length >= answerer.maxLength) {
-    throw new UserError({
-      what: `The conversation has ${ids.length} tokens; the model takes 1 to ${answerer.maxLength - 1}.`,
-      where: "ask: messages",
-      fix: ids.length === 0 ? "Write a prompt." : "Start a new conversation, or shorten the prompt.",
-    });
-  }
-  const rows = spec.columns.map(({ adapter }) => ({ ids, adapter: adapter === null ? null : folders.indexOf(adapter) }));
+  const { rows, adapters, prompts, tokenizer } = columnPrompts(warm, spec);
   const begun = await answerer.begin(rows, { adapters, signal });
-  const streams = spec.columns.map((_, column) => streamText(tokenizer, (text) => emit({ type: "token", column, text })));
+  const streams = rows.map(() => streamText(tokenizer));
   const decodeStarted = performance.now();
   const generated = await begun.generate({
     maxNewTokens: spec.sampling.maxNewTokens,
     eosIds: answerer.checkpoint.config.eosIds,
-    ...(isGreedy(spec.sampling) ? {} : { choose: sampler(spec.sampling, ids, rows.length) }),
-    onToken(row, _id, own) {
-      streams[row].update(own);
+    ...(isGreedy(spec.sampling) ? {} : { choose: sampler(spec.sampling, rows.map(({ ids }) => ids)) }),
+    onToken(column, id) {
+      emit({ type: "token", column, id, text: streams[column].add(id) });
       return false;
     },
     signal,
   });
-  streams.forEach((stream, column) => stream.finish(generated[column].ids));
 
   const decodeMs = performance.now() - decodeStarted;
-  const tokens = generated.reduce((sum, { ids: own }) => sum + own.length, 0);
+  const tokens = generated.reduce((sum, { ids }) => sum + ids.length, 0);
   return {
     kind: "ask",
-    prompt,
-    answers: generated.map((result, i) => ({
-      label: spec.columns[i].label,
-      text: tokenizer.decode(result.ids),
-      tokens: result.ids.length,
-      stopped: result.stopped === "eos" ? "eos" : "length",
-    })),
+    prompt: prompts[0],
+    answers: generated.map(({ ids, stopped }) => ({ text: tokenizer.decode(ids), ids, stopped: stopped === "eos" ? "eos" : "length" })),
     tokensPerSecond: decodeMs > 0 ? (tokens / decodeMs) * 1000 : 0,
     elapsedMs: performance.now() - started,
   };
@@ -64,9 +44,9 @@ function isGreedy({ temperature, repetitionPenalty }: Sampling): boolean {
 }
 
 /** Every column draws from the same random numbers, so that equal models give equal answers. */
-function sampler(sampling: AskJob["sampling"], prompt: readonly number[], rows: number) {
-  const randoms = Array.from({ length: rows }, () => seededRandom(sampling.seed));
-  return (row: number, logits: Float32Array, own: readonly number[]): number => chooseToken(logits, both(prompt, own), sampling, randoms[row]);
+function sampler(sampling: AskJob["sampling"], prompts: readonly (readonly number[])[]) {
+  const randoms = prompts.map(() => seededRandom(sampling.seed));
+  return (row: number, logits: Float32Array, own: readonly number[]): number => chooseToken(logits, both(prompts[row], own), sampling, randoms[row]);
 }
 
 /** One after the other, walked only where a repetition penalty asks what was seen. */

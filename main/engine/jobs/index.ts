@@ -14,6 +14,7 @@ const runners: { [K in JobSpec["kind"]]: () => Promise<Runner<Extract<JobSpec, {
   "count-rows": async () => (await import("./count-rows.ts")).runCountRows,
   probe: async () => (await import("./probe.ts")).runProbe,
   ask: async () => (await import("./ask.ts")).runAsk,
+  surprise: async () => (await import("./surprise.ts")).runSurprise,
   "sample-model": async () => (await import("./sample-model.ts")).runSampleModel,
 };
 

@@ -4,10 +4,12 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { createAnswerer, type Answerer } from "../../../native-models/answering/answerer.ts";
 import { adapterFeeds, type AdapterFeeds } from "../../../native-models/answering/adapter-feeds.ts";
-import { readPeftAdapter } from "../../../native-models/adapter/peft.ts";
+import { readPeftAdapter, type PeftAdapter } from "../../../native-models/adapter/peft.ts";
 import { openCheckpoint } from "../../../native-models/checkpoint/checkpoint.ts";
 import { openTokenizer } from "../../../native-models/checkpoint/tokenizer.ts";
-import type { Tokenizer } from "../../../native-models/checkpoint/types.ts";
+import type { Checkpoint, Tokenizer } from "../../../native-models/checkpoint/types.ts";
+import { readCheckpointAdapter } from "../../../native-models/training/checkpoint-adapter.ts";
+import { isCheckpointFile } from "../../../native-models/training/checkpoint-file.ts";
 
 export interface Warm {
   answerer: Answerer;
@@ -31,14 +33,19 @@ export async function warmAnswerer(model: string): Promise<Warm> {
   return warm;
 }
 
-/** The adapters of these folders side by side, read again only when a file changed. */
-export function warmAdapters({ answerer }: Warm, folders: readonly string[]): AdapterFeeds {
+/** These adapters side by side, PEFT folders or checkpoints of trainings, read again only when a file changed. */
+export function warmAdapters({ answerer }: Warm, paths: readonly string[]): AdapterFeeds {
   const { checkpoint } = answerer;
-  const key = JSON.stringify([checkpoint.fingerprint, ...folders.map((folder) => [folder, stampOf(folder)])]);
-  if (adapters?.key !== key) adapters = { key, feeds: adapterFeeds(checkpoint.config, folders.map((folder) => readPeftAdapter(folder, checkpoint))) };
+  const key = JSON.stringify([checkpoint.fingerprint, ...paths.map((path) => [path, stampOf(path)])]);
+  if (adapters?.key !== key) adapters = { key, feeds: adapterFeeds(checkpoint.config, paths.map((path) => readAdapter(path, checkpoint))) };
   return adapters.feeds;
 }
 
-function stampOf(folder: string): number | null {
-  return statSync(join(folder, "adapter_model.safetensors"), { throwIfNoEntry: false })?.mtimeMs ?? null; // missing: reading says so
+function readAdapter(path: string, checkpoint: Checkpoint): PeftAdapter {
+  return isCheckpointFile(path) ? readCheckpointAdapter(path, checkpoint) : readPeftAdapter(path, checkpoint);
+}
+
+function stampOf(path: string): number | null {
+  const file = isCheckpointFile(path) ? path : join(path, "adapter_model.safetensors");
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? null; // missing: reading says so
 }
