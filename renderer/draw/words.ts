@@ -1,10 +1,10 @@
-// Which words two answers share, for marking what differs.
+// Which words answers share, for marking what differs.
 
 import { diffWordsWithSpace } from "diff";
 
 export interface Piece {
   text: string;
-  /** Not in the other answer. */
+  /** Not in the other answers. */
   isOwn: boolean;
 }
 
@@ -18,4 +18,34 @@ export function markDifferences(left: string, right: string): { left: Piece[]; r
   const side = (other: "added" | "removed", own: "added" | "removed"): Piece[] =>
     changes.filter((change) => !change[other]).map((change) => ({ text: change.value, isOwn: change[own] === true && change.value.trim() !== "" }));
   return { left: side("added", "removed"), right: side("removed", "added") };
+}
+
+/** Every answer in pieces: each is marked against the first one, and the first where no other has its word. */
+export function markColumns(texts: readonly string[]): Piece[][] {
+  const [first = "", ...others] = texts;
+  const pairs = others.map((other) => markDifferences(first, other));
+  return [pairs.length === 0 ? [{ text: first, isOwn: false }] : ownInAll(first, pairs.map(({ left }) => left)), ...pairs.map(({ right }) => right)];
+}
+
+/** The pieces of a text where it is marked in every one of its divisions. */
+function ownInAll(text: string, divisions: readonly Piece[][]): Piece[] {
+  const [only] = divisions;
+  if (divisions.length === 1) return only!;
+  const shared = new Uint8Array(text.length);
+  for (const pieces of divisions) {
+    let at = 0;
+    for (const piece of pieces) {
+      if (!piece.isOwn) shared.fill(1, at, at + piece.text.length);
+      at += piece.text.length;
+    }
+  }
+  const pieces: Piece[] = [];
+  for (let from = 0; from < text.length; ) {
+    let to = from + 1;
+    while (to < text.length && shared[to] === shared[from]) to++;
+    const part = text.slice(from, to);
+    pieces.push({ text: part, isOwn: shared[from] === 0 && part.trim() !== "" });
+    from = to;
+  }
+  return pieces;
 }

@@ -1,6 +1,7 @@
 // Everything the window holds, made once by main.ts and reached by components through Svelte's context.
 
 import { createContext } from "svelte";
+import { ChatsState } from "./chats.svelte.ts";
 import { CompareState } from "./compare.svelte.ts";
 import { Connection } from "./connection.svelte.ts";
 import { ModelsState } from "./models.svelte.ts";
@@ -22,6 +23,7 @@ export interface App {
   models: ModelsState;
   runs: RunsState;
   newRun: NewRunState;
+  chats: ChatsState;
   compare: CompareState;
   sample: SampleState;
 }
@@ -32,6 +34,8 @@ export function makeApp(): App {
   const connection = new Connection(chooseTransport());
   const notices = new Notices();
   const system = new SystemState(connection);
+  const runs = new RunsState(connection, notices);
+  const chats = new ChatsState(connection, notices);
   return {
     connection,
     route: new Route(),
@@ -39,9 +43,10 @@ export function makeApp(): App {
     notices,
     system,
     models: new ModelsState(connection),
-    runs: new RunsState(connection, notices),
+    runs,
     newRun: new NewRunState(connection, system),
-    compare: new CompareState(connection, notices),
+    chats,
+    compare: new CompareState(connection, notices, runs, chats),
     sample: new SampleState(connection),
   };
 }

@@ -25,6 +25,7 @@ export const pathTo = {
   newRun: (model?: string) => (model === undefined ? "#/new" : `#/new?model=${encodeURIComponent(model)}`),
   run: (id: number) => `#/runs/${id}`,
   compare: (run?: number) => (run === undefined ? "#/compare" : `#/compare?run=${run}`),
+  chat: (id: number) => `#/compare?chat=${id}`,
 };
 
 export class Route {

@@ -19,8 +19,8 @@ export class RunsState {
   #notices: Notices;
   list = $derived((this.all ?? []).filter((run) => !this.#leaving.has(run.id)));
   working = $derived(this.list.find((run) => run.status === "running") ?? null);
-  /** Runs with an adapter to compare with. */
-  tuned = $derived(this.list.filter((run) => run.adapter !== null));
+  /** Runs with an adapter or a checkpoint to compare with. */
+  askable = $derived(this.list.filter((run) => run.adapter !== null || run.lastCheckpointStep !== null));
 
   constructor(connection: Connection, notices: Notices) {
     this.#connection = connection;

@@ -1,7 +1,7 @@
 // The whole way through the window, as a user goes it: an empty store, a folder with a model, a small run with its live
 // curve, and both models' answers side by side. A tiny random model stands in; the work is real.
 
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { Page } from "playwright-core";
@@ -163,33 +163,122 @@ describe("the window", () => {
     expect(await seriousFindings(page)).toEqual([]);
   });
 
+  const answers = () => page.getByRole("region", { name: /^Turn: / }).getByRole("article");
+  const asked = () => page.getByRole("button", { name: /^Ask / }).waitFor();
+
   browserTest("answers one prompt by both models side by side", async () => {
-    await goTo("Compare");
+    await page.getByRole("link", { name: "Compare answers" }).or(page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Compare" })).first().click();
     await fill("At most", 12);
     await page.getByRole("textbox", { name: "Prompt" }).fill("Emma has 10 books and gives away 6 of them. How many are left?");
-    await page.keyboard.press("Control+Enter");
+    await page.keyboard.press("Enter");
     await page.getByText(/tokens\/s together/).waitFor();
-    await page.getByRole("button", { name: "Ask both" }).waitFor();
-    for (const name of ["Base", "Tuned"]) {
-      const answer = page.getByRole("article").filter({ has: heading(name) });
-      expect(await answer.innerText()).toMatch(/\d+ tokens? · (ended by itself|cut at the longest length)/);
-    }
+    await asked();
+    expect(await answers().count()).toBe(2);
+    for (const [i, name] of ["Base", "Run 1"].entries()) expect(await answers().nth(i).innerText()).toMatch(new RegExp(`^${name}\\b[\\s\\S]*\\d+ tokens? · (ended by itself|cut at the longest length)`));
     expect(await seriousFindings(page)).toEqual([]);
     await window.screenshot("compare");
   });
 
-  browserTest("keeps the answers: shown again after a reload, deleted unless taken back", async () => {
-    await page.reload();
-    const saved = page.getByRole("region", { name: "Asked before" });
-    await saved.getByRole("button", { name: /^Emma has 10 books/ }).click();
-    for (const name of ["Base", "Tuned"]) await page.getByRole("article").filter({ has: heading(name) }).getByText(/\d+ tokens?/).waitFor();
-    expect(await page.getByRole("textbox", { name: "Prompt" }).inputValue()).toContain("Emma has 10 books");
+  browserTest("shows how surprised each model is by each token", async () => {
+    await page.getByRole("button", { name: "Surprise" }).click();
+    const tokens = page.getByRole("group", { name: /^Tokens of Base/ });
+    await tokens.waitFor();
+    await tokens.focus();
+    await page.keyboard.press("ArrowRight");
+    expect(await answers().first().locator(".readout").innerText()).toMatch(/Base\s+\d+\.\d\d nats\s+\S+ ?%?[\s\S]*Run 1\s+\d+\.\d\d nats/);
+    expect(await page.getByRole("group", { name: "Legend of the shades" }).innerText()).toContain("nats");
     expect(await seriousFindings(page)).toEqual([]);
+    await window.screenshot("compare-surprise");
+    await page.getByRole("button", { name: "Differences" }).click();
+  });
+
+  browserTest("goes on, branches where a prompt is edited, and asks a checkpoint beside the others", async () => {
+    await page.getByRole("textbox", { name: "Prompt" }).fill("And then?");
+    await page.keyboard.press("Enter");
+    await page.getByRole("region", { name: "Turn: And then?" }).waitFor();
+    await asked();
+    const first = page.getByRole("region", { name: /^Turn: Emma/ });
+    await first.getByRole("button", { name: "Edit" }).click();
+    await page.getByRole("textbox", { name: "Edit the prompt" }).fill("Emma has no books.");
+    await page.keyboard.press("Enter");
+    await page.getByRole("region", { name: "Turn: Emma has no books." }).getByLabel("Way 2 of 2").waitFor();
+    await asked();
+    expect(await page.getByRole("region", { name: /^Turn: / }).count()).toBe(1);
+    await page.getByRole("button", { name: "The answer before" }).click();
+    await page.getByRole("region", { name: "Turn: And then?" }).waitFor();
+
+    await page.getByRole("button", { name: "Column", exact: true }).click();
+    expect(await answers().count()).toBe(0); // a new conversation
+    const third = page.getByRole("combobox", { name: "Column 3" });
+    expect((await third.getByRole("option").allInnerTexts()).join()).toMatch(/Run 1, last \(step 14\)/);
+    await page.getByRole("textbox", { name: "Prompt" }).fill("What is 2 + 2?");
+    await page.getByRole("button", { name: "Ask all 3" }).click();
+    await answers().nth(2).waitFor();
+    await asked();
+    expect(await answers().nth(2).innerText()).toMatch(/^Run 1, step 14/);
+    expect(await seriousFindings(page)).toEqual([]);
+    await window.screenshot("compare-columns");
+    await page.getByRole("button", { name: "Remove column 3" }).click();
+  });
+
+  browserTest("keeps conversations: found, reopened after a reload, renamed, saved, deleted unless taken back", async () => {
+    const saved = page.getByRole("region", { name: "Conversations" });
+    await saved.getByRole("searchbox").fill("gives away 6");
+    const found = saved.getByRole("button", { name: /^Emma has 10 books/ });
+    await found.waitFor();
+    await saved.getByText("What is 2 + 2?").waitFor({ state: "detached" });
+    await found.click();
+    await page.getByRole("region", { name: "Turn: Emma has no books." }).waitFor(); // its newest turn
+    await page.reload();
+    await page.getByRole("region", { name: "Turn: Emma has no books." }).waitFor();
+    await saved.getByRole("button", { name: "Rename" }).click();
+    await page.keyboard.type("Books");
+    await page.keyboard.press("Enter");
+    await saved.getByRole("button", { name: /^Books/ }).waitFor();
+    const [download] = await Promise.all([page.waitForEvent("download"), saved.getByRole("button", { name: "Markdown" }).click()]);
+    expect(download.suggestedFilename()).toBe("books.md");
+    expect(readFileSync(await download.path(), "utf8")).toMatch(/^# Books\n[\s\S]*> Emma has no books\./);
     await window.screenshot("compare-saved");
-    await saved.getByRole("button", { name: /^Delete the answers/ }).click();
-    await saved.waitFor({ state: "detached" });
+    await saved.getByRole("button", { name: "Delete the conversation: Books" }).click();
+    await saved.getByRole("button", { name: /^Books/ }).waitFor({ state: "detached" });
     await page.getByRole("button", { name: "Undo" }).click();
-    await saved.waitFor();
+    await saved.getByRole("button", { name: /^Books/ }).waitFor();
+    expect(await seriousFindings(page)).toEqual([]);
+  });
+
+  browserTest("hides which model is which until the vote, and counts it", async () => {
+    await page.getByRole("checkbox", { name: "Blind, with a vote" }).check();
+    await page.getByRole("textbox", { name: "Prompt" }).fill("What is the sky?");
+    await page.keyboard.press("Enter");
+    await page.getByRole("group", { name: "Vote" }).getByRole("button", { name: "Tie" }).waitFor();
+    const turn = page.getByRole("region", { name: "Turn: What is the sky?" });
+    const shells = await turn.getByRole("article").evaluateAll((articles) =>
+      articles.map((article) => {
+        const bare = (article as unknown as { cloneNode(deep: boolean): { querySelector(name: string): { remove(): void } | null; outerHTML: string } }).cloneNode(true);
+        for (const part of [".text", "footer"]) bare.querySelector(part)?.remove();
+        return bare.outerHTML.replace(/Left|Right/g, "SIDE");
+      }),
+    );
+    expect(shells[0]).toBe(shells[1]);
+    expect(await turn.evaluate((element) => (element as unknown as { outerHTML: string }).outerHTML)).not.toMatch(/Base|Run 1|tuned/);
+    expect(await seriousFindings(page)).toEqual([]);
+    await window.screenshot("compare-blind");
+    await page.getByRole("button", { name: "Left is better" }).click();
+    expect(await turn.getByRole("status").innerText()).toMatch(/Your vote: left is better\. Left was (Base, right Run 1|Run 1, right Base)\./);
+    expect(await page.getByRole("region", { name: "Blind votes" }).innerText()).toMatch(/against the base\s+won [01], lost [01] · (0|100) % \(\d+ to \d+ %\) · p = 1\.000/);
+    await page.getByRole("checkbox", { name: "Blind, with a vote" }).uncheck();
+  });
+
+  browserTest("gives a prompt back that failed, and says why", async () => {
+    const weights = join(folder, "tiny-llama", "model.safetensors");
+    renameSync(weights, `${weights}.away`);
+    await page.getByRole("textbox", { name: "Prompt" }).fill("Are you there?");
+    await page.keyboard.press("Enter");
+    await page.getByText("The question was not answered.").waitFor();
+    expect(await page.getByRole("textbox", { name: "Prompt" }).inputValue()).toBe("Are you there?");
+    expect(await seriousFindings(page)).toEqual([]);
+    await window.screenshot("compare-failed");
+    renameSync(`${weights}.away`, weights);
   });
 
   browserTest("reads well in the dark", async () => {

@@ -1,8 +1,7 @@
-// State of the window against clients that answer by a script: reconnecting, deleting with undo, comparing.
+// State of the window against clients that answer by a script: reconnecting, deleting with undo, following a run.
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { AskEvent, RunDetail, RunEvent, RunSummary, TrainPoint } from "../../main/rpc/contract.ts";
-import { CompareState } from "../../renderer/state/compare.svelte.ts";
+import type { RunDetail, RunEvent, RunSummary, TrainPoint } from "../../main/rpc/contract.ts";
 import { Connection } from "../../renderer/state/connection.svelte.ts";
 import { Notices } from "../../renderer/state/notices.svelte.ts";
 import { RunState } from "../../renderer/state/run.svelte.ts";
@@ -25,14 +24,6 @@ function connect(client: object): { connection: Connection; opened: TransportEve
 }
 
 const run = { id: 3, name: "r", modelPath: "/m", adapter: "/r/adapter", lastStep: 0 } as RunSummary;
-
-async function* answering(events: readonly AskEvent[], signal?: AbortSignal): AsyncGenerator<AskEvent> {
-  for (const event of events) {
-    await Promise.resolve();
-    if (signal?.aborted === true) return;
-    yield event;
-  }
-}
 
 test("a lost connection tries again, more slowly each time, until it is there", () => {
   const { connection, opened } = connect({});
@@ -88,40 +79,6 @@ test("a run that cannot be deleted comes back with the reason", async () => {
   await vi.advanceTimersByTimeAsync(60_000);
   expect(runs.list).toEqual([run]);
   expect(notices.list.map(({ problem }) => problem?.what)).toEqual(["in use"]);
-});
-
-test("both answers grow token by token and end as the engine says", async () => {
-  const answers = [
-    { label: "Base", text: "one", tokens: 1, stopped: "eos" as const },
-    { label: "Tuned", text: "two words", tokens: 2, stopped: "length" as const },
-  ];
-  const result = { kind: "ask" as const, prompt: "p", answers, tokensPerSecond: 20, elapsedMs: 10 };
-  const events: AskEvent[] = [
-    { type: "token", column: 0, text: "one" },
-    { type: "token", column: 1, text: "two" },
-    { type: "token", column: 1, text: " words" },
-    { type: "done", result, chatId: 1 },
-  ];
-  const asked: unknown[] = [];
-  const { connection } = connect({ ask: { start: async (input: unknown) => (asked.push(input), answering(events)) } });
-  const compare = new CompareState(connection, new Notices());
-  compare.prompt = " What? ";
-  await compare.ask(run);
-  expect(asked).toMatchObject([{ model: "/m", messages: [{ role: "user", content: "What?" }], columns: [{ adapter: null }, { adapter: "/r/adapter" }] }]);
-  expect(compare.answers).toEqual(answers);
-  expect([compare.status, compare.tokensPerSecond, compare.problem]).toEqual(["idle", 20, null]);
-});
-
-test("stopping keeps what was said so far and says that it was stopped", async () => {
-  const events: AskEvent[] = [{ type: "token", column: 0, text: "one" }, { type: "token", column: 0, text: " more" }];
-  const { connection } = connect({ ask: { start: async (_: unknown, { signal }: { signal: AbortSignal }) => answering(events, signal) } });
-  const compare = new CompareState(connection, new Notices());
-  const asking = compare.ask(run, "What?");
-  for (let i = 0; i < 20 && compare.answers[0]?.text !== "one"; i++) await Promise.resolve();
-  compare.stop();
-  await asking;
-  expect(compare.answers.map(({ text, stopped }) => [text, stopped])).toEqual([["one", "hand"], ["", "hand"]]);
-  expect(compare.status).toBe("idle");
 });
 
 test("a run's curve is what was stored and what came, without the steps that were taken back", async () => {
