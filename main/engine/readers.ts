@@ -11,7 +11,6 @@ import { alpacaPrompt } from "../../native-models/data/alpaca.ts";
 import { histogramOf } from "../../native-models/data/histogram.ts";
 import { readQuestions, type Question } from "../../native-models/data/questions.ts";
 import { inspectRows } from "../../native-models/data/rows/inspect.ts";
-import { mcnemarExact, wilsonInterval } from "../../native-models/probe/statistics.ts";
 import { checkpointNotes, findBest, isCheckpointFile, listCheckpoints, type SavedCheckpoint } from "../../native-models/training/checkpoint-file.ts";
 import { join } from "node:path";
 
@@ -33,8 +32,6 @@ export interface Readers {
   histogramOf: typeof histogramOf;
   /** The Alpaca prompt with its places. */
   alpacaText(): string;
-  /** How sure a tally of votes is. */
-  statistics: { signTest(won: number, lost: number): number; shareInterval: typeof wilsonInterval };
 }
 
 export const readers: Readers = {
@@ -49,7 +46,6 @@ export const readers: Readers = {
   inspectRows,
   histogramOf,
   alpacaText: () => alpacaPrompt([{ role: "user", content: "{instruction}" }], ""),
-  statistics: { signTest: mcnemarExact, shareInterval: wilsonInterval }, // a sign test is McNemar's on the decided pairs
 };
 
 function chatTemplateText(folder: string): string | null {

@@ -9,7 +9,7 @@ import type { RowsReport, RunEvent } from "./shapes.ts";
 const pointsAtOnce = 5000;
 
 export async function* followRun(
-  { store, readers, changes }: Deps,
+  { store, changes }: Deps,
   { id, afterStep }: { id: number; afterStep: number },
   signal: AbortSignal | undefined,
   mustFind: (id: number) => RunRow,
@@ -75,7 +75,7 @@ export async function* followRun(
       yield { type: "checkpoint", checkpoint };
     }
     if (isOver) {
-      yield { type: "ended", run: runDetail(store, readers, mustFind(id)) };
+      yield { type: "ended", run: runDetail(store, mustFind(id)) };
       return;
     }
     isFirst = false;

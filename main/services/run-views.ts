@@ -7,7 +7,6 @@ import type { ProbeRow } from "../db/probes.ts";
 import type { RunRow } from "../db/runs.ts";
 import type { Store } from "../db/store.ts";
 import type { JobResult, ProbeResult } from "../engine/jobs.ts";
-import type { Readers } from "../engine/readers.ts";
 import type { ProbeStart } from "./params.ts";
 import { probeScores } from "./probe-scores.ts";
 import { scoreWords } from "./score-words.ts";
@@ -44,7 +43,7 @@ export function runSummary(row: RunRow): RunSummary {
   };
 }
 
-export function runDetail(store: Store, readers: Readers, row: RunRow): RunDetail {
+export function runDetail(store: Store, row: RunRow): RunDetail {
   return {
     ...runSummary(row),
     config: row.config as RunConfig,
@@ -56,7 +55,7 @@ export function runDetail(store: Store, readers: Readers, row: RunRow): RunDetai
     checkpoints: store.checkpoints.list(row.id),
     notes: store.runNotes.after(row.id, 0).map(runNote),
     probes: store.probes.ofRun(row.id).map((probe) => probeSummary(store, probe)),
-    votes: talliesOf(store, readers, row.id),
+    votes: talliesOf(store, row.id),
     diskBytes: folderBytes(row.folder),
   };
 }

@@ -171,7 +171,7 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
       }
     },
 
-    show: (id: number): RunDetail => runDetail(store, readers, mustFind(id)),
+    show: (id: number): RunDetail => runDetail(store, mustFind(id)),
 
     points({ id, afterStep, limit, most = null }: { id: number; afterStep: number; limit: number; most?: number | null }): TrainPoint[] {
       const { lastStep } = mustFind(id);

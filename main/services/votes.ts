@@ -3,14 +3,14 @@
 import { UserError } from "../../native-models/errors.ts";
 import type { Store } from "../db/store.ts";
 import type { Outcome, VoteCount } from "../db/votes.ts";
-import type { Readers } from "../engine/readers.ts";
+import { mcnemarExact, wilsonInterval } from "../engine/statistics.ts";
 import { mustFindTurn, turnView } from "./chat-views.ts";
 import type { Deps } from "./deps.ts";
 import type { Subject } from "./params.ts";
 import type { TurnView, Verdict, VoteTally } from "./shapes.ts";
 import { stateOf } from "./subjects.ts";
 
-export function votesService({ store, readers, changes, now }: Deps) {
+export function votesService({ store, changes, now }: Deps) {
   return {
     /** Judges a turn, once; from then on it says which model was where. */
     vote(turnId: number, verdict: Verdict): TurnView {
@@ -33,7 +33,7 @@ export function votesService({ store, readers, changes, now }: Deps) {
       }
     },
 
-    tallies: (runId: number): VoteTally[] => talliesOf(store, readers, runId),
+    tallies: (runId: number): VoteTally[] => talliesOf(store, runId),
 
     /** Forgets the votes of a run. */
     reset(runId: number): { forgotten: number } {
@@ -44,17 +44,17 @@ export function votesService({ store, readers, changes, now }: Deps) {
   };
 }
 
-export function talliesOf(store: Store, readers: Readers, runId: number): VoteTally[] {
-  return store.votes.counts(runId).map((count) => tallyOf(readers, count));
+export function talliesOf(store: Store, runId: number): VoteTally[] {
+  return store.votes.counts(runId).map(tallyOf);
 }
 
-function tallyOf({ statistics }: Readers, { own, ...count }: VoteCount): VoteTally {
+function tallyOf({ own, ...count }: VoteCount): VoteTally {
   const decided = count.won + count.lost;
   return {
     ...count,
     own: own === "adapter" ? "its adapter" : own,
-    share: decided === 0 ? null : { value: count.won / decided, ...statistics.shareInterval(count.won, decided) },
-    p: decided === 0 ? null : statistics.signTest(count.won, count.lost),
+    share: decided === 0 ? null : { value: count.won / decided, ...wilsonInterval(count.won, decided) },
+    p: decided === 0 ? null : mcnemarExact(count.lost, count.won), // on decided pairs, McNemar's test is the sign test
   };
 }
 
