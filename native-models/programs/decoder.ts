@@ -40,6 +40,8 @@ export interface DecoderInputs {
   map: RowMap;
   /** [B,T] position of each place in its row. */
   positions: Value;
+  /** [B,T] packed token that each place of keys and values comes from, where rows share some; absent: as `map` says. */
+  keys?: Value;
 }
 
 export interface DecoderOptions {
@@ -113,7 +115,7 @@ function decoderLayer(options: DecoderOptions, rotation: Rotation, x: Value, lay
   const attentionInput = g.rmsNorm(x, weight("input_layernorm"), rmsNormEps);
   tap?.(layer, "attention", attentionInput);
   const [B, T] = inputs.positions.shape;
-  const [qRows, kRows, vRows] = apply(attentionInput, "q", "k", "v").map((rows) => g.spreadRows(rows, inputs.map)); // [N,·] → [B,T,·]
+  const [qRows, kRows, vRows] = apply(attentionInput, "q", "k", "v").map((rows, i) => (inputs.keys && i > 0 ? g.gather(rows, inputs.keys) : g.spreadRows(rows, inputs.map))); // [N,·] → [B,T,·]
   const rotated = (rows: Value, { cos, sin }: Rotation["q"], count: number): Value => g.rotary(rows, inputs.positions, cos, sin, count);
   const q = g.transpose(g.reshape(rotated(qRows, rotation.q, H), [B, T, G, rep, E]), [0, 2, 3, 1, 4]); // → [B,G,rep,T,E]
   const k = g.transpose(g.reshape(rotated(kRows, rotation.k, G), [B, T, G, E]), [0, 2, 3, 1]); // → [B,G,E,T]

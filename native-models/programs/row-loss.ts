@@ -36,7 +36,7 @@ export interface RowLoss {
 
 export function rowLoss(g: GraphBuilder, checkpoint: Checkpoint, { rank, kind, maxLength, onLayerInput }: RowLossOptions): RowLoss {
   const { config } = checkpoint;
-  const inputs = declareDecoderInputs(g);
+  const inputs = { ...declareDecoderInputs(g), keys: g.input("keys", "int64", ["B", "T"]) };
   const mask = g.input("mask", "float32", [times("T", config.heads / config.kvHeads), "T"]);
   const picked = { from: g.input("picked.from", "int64", ["M"]), to: g.input("picked.to", "int64", ["N"]), valid: g.input("picked.valid", "float32", ["N", 1]) };
   const targets = g.input("targets", "int64", ["M"]);

@@ -11,7 +11,7 @@ import { recompute, type Keeps } from "../graph/passes/recompute.ts";
 import type { Graph, GraphNode, Value } from "../graph/value.ts";
 import { f32, i64, type TensorData } from "../runtime/session.ts";
 import type { AdapterKind } from "./adapters.ts";
-import { causalMask, packRows } from "./packed-rows.ts";
+import { causalMask, commonPrefix, packRows } from "./packed-rows.ts";
 import { rowAlignment, rowLoss } from "./row-loss.ts";
 
 export interface TensorLayout {
@@ -104,10 +104,18 @@ export function countTargets({ ids, isTrained }: TrainRow): number {
   return count;
 }
 
+/** Place that predicts the first target: a shared place could predict for one row only. */
+function firstPrediction({ ids, isTrained }: TrainRow): number {
+  for (let t = 1; t < ids.length; t++) if (isTrained[t]) return t - 1;
+  return ids.length;
+}
+
 /** Feeds of one micro-batch. `windowTargets`: trained tokens of the whole optimizer step, which the loss divides by. */
 export function trainFeeds(rows: readonly TrainRow[], windowTargets: number, rep: number): { feeds: Record<string, TensorData>; tokens: number } {
   // The last token of a row predicts nothing, so it is not computed.
-  const packed = packRows(rows.map(({ ids }) => Array.from(ids).slice(0, -1)), { alignment: rowAlignment });
+  const computed = rows.map(({ ids }) => Array.from(ids).slice(0, -1));
+  const shared = Math.min(commonPrefix(computed), ...rows.map(firstPrediction));
+  const packed = packRows(computed, { alignment: rowAlignment, shared });
   const from: number[] = [];
   const targets: number[] = [];
   rows.forEach(({ ids, isTrained }, b) => {
