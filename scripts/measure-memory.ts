@@ -118,7 +118,8 @@ function makeWorld(folder: string, model: string) {
       const tokens = (words: number): number => encodeRow(rowOf(words), tokenizer, "chat").ids.length;
       let words = Math.max(2, length - tokens(0));
       while (tokens(words) > length) words -= 1;
-      writeFileSync(path, `${JSON.stringify(plainRow(words))}\n`.repeat(32));
+      // Rows that differ from their first word on: what they share is the template's own beginning.
+      writeFileSync(path, firstWords.map((first) => `${JSON.stringify(plainRow(words, first))}\n`).join(""));
     });
   return {
     jobOf(setting: Setting, index: number): TrainJob {
@@ -134,9 +135,12 @@ function makeWorld(folder: string, model: string) {
   };
 }
 
-function plainRow(words: number): { prompt: string; completion: string } {
+/** Words of one token each. */
+const firstWords = "go no so we he me be my by us it is in on at up or an as do if of to all and any are bad big but can car".split(" ");
+
+function plainRow(words: number, first = "go"): { prompt: string; completion: string } {
   const half = Math.floor(words / 2);
-  return { prompt: `go${" on".repeat(half)}`, completion: `go${" on".repeat(words - half)}` };
+  return { prompt: `${first}${" on".repeat(half)}`, completion: `go${" on".repeat(words - half)}` };
 }
 
 function rowOf(words: number): Parameters<typeof encodeRow>[0] {

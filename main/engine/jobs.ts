@@ -130,6 +130,8 @@ export interface EstimateJob {
   /** Tokens of each kept row, and how many of them are trained. */
   lengths: Int32Array;
   trained: Int32Array;
+  /** Tokens that all kept rows begin with. */
+  shared: number;
   steps: number | null;
   epochs: number | null;
   batch: number;
@@ -310,6 +312,8 @@ export interface CountRowsResult {
     /** Tokens of each kept row, and how many of them are trained. */
     lengths: Int32Array;
     trained: Int32Array;
+    /** Tokens that all kept rows begin with. */
+    shared: number;
   } | null;
 }
 

@@ -100,6 +100,7 @@ export const jobSpec = z.discriminatedUnion("kind", [
     method,
     lengths: integers,
     trained: integers,
+    shared: z.number().int().min(0),
     steps: whole.nullable(),
     epochs: z.number().nullable(),
     batch: whole,

@@ -66,4 +66,4 @@ export const rowsHead = z.object({
   ),
 }) satisfies z.ZodType<RowsHead>;
 
-export const counted = z.object({ account: rowsAccount, refusal: parts.nullable(), lengths: integers, trained: integers });
+export const counted = z.object({ account: rowsAccount, refusal: parts.nullable(), lengths: integers, trained: integers, shared: z.number().int().min(0) });

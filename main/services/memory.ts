@@ -21,10 +21,10 @@ export function memoryService({ engine }: Pick<Deps, "engine">, stages: Stages, 
       const counted = await rows.counted({ ...settings, path: settings.data }, signal);
       if (counted === null || counted.refusal !== null) return null;
       const { method, rank, steps, epochs, batch, accumulate, length, recomputed, memoryBytes, seed } = settings;
-      const { lengths, trained } = counted;
+      const { lengths, trained, shared } = counted;
       const ended = await engine.run(
         {
-          kind: "estimate", model, method, rank, lengths, trained, steps, epochs: steps === null ? (epochs ?? 1) : null, batch, accumulate, length,
+          kind: "estimate", model, method, rank, lengths, trained, shared, steps, epochs: steps === null ? (epochs ?? 1) : null, batch, accumulate, length,
           validation: validationOf(settings), retention: retentionOf({ retention: settledRetention(settings, [], "runs.estimate") }), recomputed, memoryBytes, seed,
         },
         { emit: () => {}, signal },

@@ -26,6 +26,8 @@ export interface RowPlan extends RowsAccount {
   lengths: Int32Array;
   /** Trained tokens of each kept row. */
   trained: Int32Array;
+  /** Tokens that all kept rows begin with. */
+  shared: number;
 }
 
 export interface PlanOptions {

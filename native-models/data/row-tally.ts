@@ -43,6 +43,7 @@ export function tallyRows(settings: FitSettings) {
   const reasons = new Map<string, DropReason>();
   const counts = { total: 0, kept: 0, cut: 0, tooLong: 0, empty: 0 };
   let [tokens, trainedTokens] = [0, 0];
+  let beginning: Int32Array | null = null;
 
   const note = (reason: string, row: number): void => {
     const seen = reasons.get(reason);
@@ -61,6 +62,7 @@ export function tallyRows(settings: FitSettings) {
       if (row === null) return;
       counts.kept += 1;
       const rowTrained = countTrained(row);
+      beginning = beginning === null ? Int32Array.from(row.ids) : beginning.subarray(0, commonLength(beginning, row.ids));
       rows.push(index);
       lengths.push(row.ids.length);
       trained.push(rowTrained);
@@ -78,8 +80,14 @@ export function tallyRows(settings: FitSettings) {
       ...settings,
     }),
 
-    kept: () => ({ rows: Int32Array.from(rows), lengths: Int32Array.from(lengths), trained: Int32Array.from(trained) }),
+    kept: () => ({ rows: Int32Array.from(rows), lengths: Int32Array.from(lengths), trained: Int32Array.from(trained), shared: beginning?.length ?? 0 }),
   };
+}
+
+function commonLength(a: Int32Array, b: ArrayLike<number>): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length += 1;
+  return length;
 }
 
 function reasonOf(fate: Exclude<Fate, "kept">, { length, overLong }: FitSettings): string {

@@ -21,12 +21,14 @@ export function backward(g: GraphBuilder, loss: Value, wrt: readonly Value[], se
 
   for (const node of nodes.toReversed()) {
     if (node.source.kind !== "op" || !needed.has(node.id)) continue;
-    const pending = cotangents.get(node.outputs[0].id);
-    if (!pending) continue;
-    const dy = sum(g, pending);
-    cotangents.set(node.outputs[0].id, [dy]);
-    const rule = vjp[node.source.op] as (rule: { g: GraphBuilder; x: readonly Value[]; y: readonly Value[]; dy: Value; attributes: Attributes }) => readonly Cotangent[];
-    const thunks = rule({ g, x: node.inputs, y: node.outputs, dy, attributes: node.source.attributes });
+    const dys = node.outputs.map(({ id }) => {
+      const pending = cotangents.get(id);
+      return pending && sum(g, pending);
+    });
+    const [dy] = dys;
+    if (!dy) continue;
+    const rule = vjp[node.source.op] as (rule: { g: GraphBuilder; x: readonly Value[]; y: readonly Value[]; dy: Value; dys: readonly (Value | undefined)[]; attributes: Attributes }) => readonly Cotangent[];
+    const thunks = rule({ g, x: node.inputs, y: node.outputs, dy, dys, attributes: node.source.attributes });
     node.inputs.forEach((input, i) => {
       if (!isOnPath(input, needed, wrt)) return;
       const thunk = thunks[i];

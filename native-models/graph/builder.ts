@@ -1,6 +1,7 @@
 // Builds graphs. Every call adds one node after its shape rule has passed.
 // In: program files (native-models/programs) and the VJP rules. Out: a Graph for the passes and the ONNX writer.
 
+import { blockAttributes, blockInputs, type BlockMap } from "./block-map.ts";
 import { axisOf, isSameShape, type Dim, type Shape } from "./dims.ts";
 import type { Attributes, Op, OpAttributes } from "./ops.ts";
 import { shapeRules, type Typed } from "./shapes.ts";
@@ -111,6 +112,11 @@ export class GraphBuilder {
   spreadRows(x: Value, map: RowMap): Value { return this.#one("SpreadRows", [x, map.to, map.from, map.valid], {}); }
   /** Padded [lead..,D] → packed [N,D]. */
   collectRows(x: Value, map: RowMap): Value { return this.#one("CollectRows", [x, map.from, map.to, map.valid], {}); }
+
+  /** Rows [rows,E] as the blocks of a map. */
+  gatherBlocks(x: Value, map: BlockMap): readonly Value[] { return this.op("GatherBlocks", [x, ...blockInputs(map)], blockAttributes(map)); }
+  /** Blocks of a map as rows [rows,E], each the sum of its places. */
+  sumBlocks(blocks: readonly Value[], map: BlockMap): Value { return this.#one("SumBlocks", [...blocks, ...blockInputs(map)], blockAttributes(map)); }
 
   // ── blocks ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -58,6 +58,9 @@ export function emitOnnx(graph: Graph): OnnxProgram {
     },
     fresh: () => `t${freshCount++}`,
   };
+  const known = graph.nodes.flatMap(({ source, outputs }) =>
+    source.kind !== "op" ? [] : outputs.flatMap(({ id, dtype, shape }) => (names.has(id) ? [{ name: names.get(id) as string, dtype, shape }] : [])),
+  );
 
   for (const node of graph.nodes) {
     if (node.source.kind === "op") lowerNode(node, names, emit);
@@ -76,7 +79,7 @@ export function emitOnnx(graph: Graph): OnnxProgram {
       { domain: "", version: opset },
       { domain: microsoft, version: 1 },
     ],
-    graph: { name: "program", node: inRunOrder(nodes), initializer: initializers, input: inputs.map(valueInfo), output: outputs.map(valueInfo) },
+    graph: { name: "program", node: inRunOrder(nodes), initializer: initializers, valueInfo: known.map(valueInfo), input: inputs.map(valueInfo), output: outputs.map(valueInfo) },
   });
   return { bytes, inputs, outputs, nodeCount: nodes.length, graph };
 }

@@ -132,7 +132,11 @@ function lowered(graph: Graph, sizes: Sizes): { nodes: LoweredNode[]; shapes: Ma
   const emit: Emitter = {
     node: (op, inputs, outputs) => void nodes.push({ op, inputs, outputs }),
     int64: () => "",
-    fresh: () => `t${freshCount++}`,
+    fresh: (shape) => {
+      const name = `t${freshCount++}`;
+      if (shape) shapes.set(name, shape.map((dim) => sizeOf(dim, sizes)));
+      return name;
+    },
   };
   for (const node of graph.nodes) {
     for (const value of node.outputs) {

@@ -2,7 +2,7 @@
 // Sources: onnx.ai operator schemas (opset 21); SimplifiedLayerNormalization and the com.microsoft domain are
 // ONNX Runtime's own (docs/ContribOperators.md), present in its CPU, CUDA and WebGPU providers.
 
-import type { Dim, Shape } from "./dims.ts";
+import { plus, product, type Dim, type Shape } from "./dims.ts";
 import type { Op, OpAttributes } from "./ops.ts";
 import type { Dtype, Value } from "./value.ts";
 
@@ -13,8 +13,8 @@ export interface Emitter {
   node(op: string, inputs: readonly string[], outputs: readonly string[], attributes?: Record<string, OnnxAttribute>, domain?: string): void;
   /** An int64 constant; equal ones are shared. */
   int64(values: readonly number[], shape: readonly number[]): string;
-  /** A tensor name not used elsewhere. */
-  fresh(): string;
+  /** A tensor name not used elsewhere; its shape where no rule of liveness.ts would find it. */
+  fresh(shape?: Shape): string;
 }
 
 interface LoweringArguments<O extends Op> {
@@ -129,6 +129,33 @@ export const lowerings = {
     const width = x.shape.at(-1) as number;
     emit.node("Reshape", [padded, emit.int64([-1, width], [2])], [flat]);
     emit.node("Gather", [flat, from], outputs, { axis: { int: 0 } });
+  },
+  GatherBlocks: ({ emit, inputs: [rows, ...map], outputs }) => {
+    outputs.forEach((block, i) => {
+      if (block) emit.node("Gather", [rows, map[i]], [block], { axis: { int: 0 } });
+    });
+  },
+  SumBlocks: ({ emit, x, inputs, outputs, attributes }) => {
+    const { blocks, hasValid } = attributes;
+    const zeroAt = blocks * (hasValid ? 3 : 2);
+    const width = x[zeroAt].shape[1];
+    const flat = x.slice(0, blocks).map(({ shape }, i) => {
+      const name = emit.fresh([product(shape.slice(0, -1)), width]);
+      emit.node("Reshape", [inputs[i], emit.int64([-1, width as number], [2])], [name]);
+      return name;
+    });
+    const places = emit.fresh([x.slice(0, blocks).reduce<Dim>((sum, { shape }) => plus(sum, product(shape.slice(0, -1))), 1), width]);
+    emit.node("Concat", [...flat, inputs[zeroAt]], [places], { axis: { int: 0 } });
+    const sums = x.slice(zeroAt + 1);
+    const parts = sums.map(({ shape: [count, rows] }, j) => {
+      const gathered = emit.fresh([count, rows, width]);
+      emit.node("Gather", [places, inputs[zeroAt + 1 + j]], [gathered], { axis: { int: 0 } });
+      const summed = sums.length === 1 ? outputs[0] : emit.fresh([rows, width]);
+      if (count === 1) emit.node("Reshape", [gathered, emit.int64([-1, width as number], [2])], [summed]);
+      else emit.node("ReduceSum", [gathered, emit.int64([0], [1])], [summed], { keepdims: { int: 0 } });
+      return summed;
+    });
+    if (parts.length > 1) emit.node("Concat", parts, outputs, { axis: { int: 0 } });
   },
   TokenLoss: ({ emit, inputs: [hidden, head, targets], outputs: [nll, logitsName] }) => {
     const [logits, peak, shifted, powers, sum, log, logSum, rows, products, picked] = Array.from({ length: 10 }, (_, i) => (i === 0 && logitsName ? logitsName : emit.fresh()));

@@ -20,6 +20,7 @@ const descriptor = {
     GraphProto: message({
       node: { type: "NodeProto", id: 1, rule: "repeated" },
       name: { type: "string", id: 2 },
+      valueInfo: { type: "ValueInfoProto", id: 13, rule: "repeated" },
       initializer: { type: "TensorProto", id: 5, rule: "repeated" },
       input: { type: "ValueInfoProto", id: 11, rule: "repeated" },
       output: { type: "ValueInfoProto", id: 12, rule: "repeated" },

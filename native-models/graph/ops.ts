@@ -1,6 +1,8 @@
 // The ops the builders can emit, with their attributes. Each has a row in shapes.ts, vjp.ts and lowering.ts, and a
 // case in test/graph/vjp.test.ts. Only ops that the CPU, WebGPU and CUDA providers all run are here.
 
+import type { Dim } from "./dims.ts";
+
 export interface OpAttributes {
   Add: Record<never, never>;
   Sub: Record<never, never>;
@@ -53,6 +55,10 @@ export interface OpAttributes {
   SpreadRows: Record<never, never>;
   /** Padded layout [lead..,..] to packed rows [N,..]. */
   CollectRows: Record<never, never>;
+  /** Rows of a matrix [rows,E] laid out in blocks [lead..,E], one output a block; see BlockMap. A row may stand in several. */
+  GatherBlocks: BlockAttributes;
+  /** Blocks [lead..,E] summed back to [rows,E]: each row is the sum of its places. */
+  SumBlocks: BlockAttributes;
   /**
    * −ln softmax(h·headᵀ)[target] of hidden states h [M,D], head [V,D], targets [M]: outputs [M,1] and the logits [M,V].
    * Only the first output carries a gradient.
@@ -62,6 +68,14 @@ export interface OpAttributes {
   RmsNorm: { epsilon: number };
   /** Rotary position embedding in halves: (x₁,x₂) → (x₁cos − x₂sin, x₂cos + x₁sin). */
   Rotary: { heads: number };
+}
+
+export interface BlockAttributes {
+  blocks: number;
+  /** Rows of the matrix. */
+  rows: Dim;
+  /** Whether the map says which places are padding. */
+  hasValid: boolean;
 }
 
 export type Op = keyof OpAttributes;

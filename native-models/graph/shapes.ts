@@ -1,5 +1,6 @@
 // Shape and dtype rules: what an op's outputs are, or which rule its inputs break. One row per op.
 
+import { blockMapOf } from "./block-map.ts";
 import { axisOf, broadcast, formatShape, isSameShape, plus, product, type Dim, type Shape } from "./dims.ts";
 import type { Op, OpAttributes } from "./ops.ts";
 import type { Dtype, Value } from "./value.ts";
@@ -192,6 +193,22 @@ export const shapeRules = {
     demand(isSameShape(valid.shape, [...to.shape, 1]), "CollectRows", inputs, "`valid` is `to` with a last axis of 1");
     demand(x.shape.length === lead + 1, "CollectRows", inputs, "one axis follows the padded layout");
     return [{ dtype: x.dtype, shape: [from.shape[0], ...x.shape.slice(lead)] }];
+  },
+  GatherBlocks: (inputs, attributes) => {
+    const [x] = inputs;
+    const { ids, zero } = blockMapOf(inputs, 1, attributes);
+    demand(x.shape.length === 2 && x.shape[0] === attributes.rows, "GatherBlocks", inputs, `x is [${attributes.rows},E]`);
+    demand(isSameShape(zero.shape, [1, x.shape[1]]), "GatherBlocks", inputs, "the zero row is [1,E]");
+    demand(ids.every(isInteger), "GatherBlocks", inputs, "ids are integers");
+    return ids.map(({ shape }) => ({ dtype: x.dtype, shape: [...shape, x.shape[1]] }));
+  },
+  SumBlocks: (inputs, attributes) => {
+    const { ids, zero, sums } = blockMapOf(inputs, attributes.blocks, attributes);
+    const width = zero.shape[1];
+    const fits = ids.every(({ shape }, i) => isSameShape(inputs[i].shape, [...shape, width]));
+    demand(fits, "SumBlocks", inputs, "every block has the shape of its ids and a last axis as wide as the zero row");
+    demand(sums.length > 0 && sums.every((sum) => isInteger(sum) && sum.shape.length === 2), "SumBlocks", inputs, "sums are integer matrices");
+    return [{ dtype: inputs[0].dtype, shape: [attributes.rows, width] }];
   },
   TokenLoss: (inputs) => {
     const [hidden, head, targets] = inputs;

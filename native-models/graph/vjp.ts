@@ -3,6 +3,7 @@
 // where none exists. backward.ts alone walks the graph, sums, and calls only the thunks on a path to a trainable.
 // Source: Griewank & Walther, "Evaluating Derivatives" (2008), ch. 3; the derivations stand beside each rule.
 
+import { blockMapOf } from "./block-map.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { axisOf, type Dim, type Shape } from "./dims.ts";
 import type { Op, OpAttributes } from "./ops.ts";
@@ -16,6 +17,8 @@ interface RuleArguments<O extends Op> {
   y: readonly Value[];
   /** Cotangent of output 0. */
   dy: Value;
+  /** Cotangents of all outputs, for ops whose outputs all carry one. */
+  dys: readonly (Value | undefined)[];
   attributes: OpAttributes[O];
 }
 
@@ -172,6 +175,14 @@ export const vjp = {
     null,
     null,
   ],
+  // y_i = x[ids_i], every block read       dx = dy summed over the places of each row
+  GatherBlocks: ({ g, x: inputs, dys, attributes }) => [() => g.sumBlocks(dys as readonly Value[], blockMapOf(inputs, 1, attributes)), ...inputs.slice(1).map(() => null)],
+  // y[m] = Σ over its places of b          db_i = dy[ids_i], zero at padding
+  SumBlocks: ({ g, x: inputs, dy, attributes }) => {
+    const { ids, valid } = blockMapOf(inputs, attributes.blocks, attributes);
+    if (!valid) throw new Error("SumBlocks: its map does not say what is padding, so it cannot be differentiated");
+    return inputs.map((_, i) => (i < ids.length ? () => g.mul(g.gather(dy, ids[i]), valid[i]) : null));
+  },
   // y = ln Σ exp(h·headᵀ) − h·head[t], P = softmax(h·headᵀ)
   //                                        dh = dy ⊙ (P·head − head[t])      dhead = (dy ⊙ P)ᵀ·h − (dy ⊙ h added at t)
   TokenLoss: ({ g, x: [hidden, head, targets], y: [, logits], dy }) => [

@@ -10,8 +10,9 @@ import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
 import { optimize } from "../graph/passes/optimize.ts";
 import type { Value } from "../graph/value.ts";
 import { answeringAdapters, noAdapters } from "./adapters.ts";
-import { declareDecoderInputs, decoderLayers, embed, finalNorm } from "./decoder.ts";
+import { decoderLayers, embed, finalNorm } from "./decoder.ts";
 import { headName, modulesOf } from "./names.ts";
+import { declareDecoderInputs, paddedAttention, type Attend } from "./padded-attention.ts";
 import { weightOf } from "./weights.ts";
 
 export interface AnswerProgramOptions {
@@ -41,24 +42,14 @@ export function buildAnswerProgram(checkpoint: Checkpoint, { maxLength, hasAdapt
   const keys: Value[] = [];
   const values: Value[] = [];
 
-  const hidden = decoderLayers(
-    {
-      g,
-      checkpoint,
-      inputs,
-      maxLength,
-      project,
-      attend({ layer, q, k, v }) {
-        keys.push(k);
-        values.push(v);
-        const past = { k: g.input(`past.k.${layer}`, "float32", ["B", G, E, "P"]), v: g.input(`past.v.${layer}`, "float32", ["B", G, "P", E]) };
-        return g.cachedAttention(q, past, { k, v }, mask, parts);
-      },
-    },
-    embed(g, checkpoint, inputs.ids),
-    0,
-    config.layers,
-  );
+  const attend: Attend = ({ layer, q, k, v }) => {
+    keys.push(k);
+    values.push(v);
+    const past = { k: g.input(`past.k.${layer}`, "float32", ["B", G, E, "P"]), v: g.input(`past.v.${layer}`, "float32", ["B", G, "P", E]) };
+    return g.cachedAttention(q, past, { k, v }, mask, parts);
+  };
+  const mix = paddedAttention({ g, checkpoint, inputs, maxLength, attend });
+  const hidden = decoderLayers({ g, checkpoint, project, mix }, embed(g, checkpoint, inputs.ids), 0, config.layers);
   const wanted = finalNorm(g, checkpoint, g.gather(hidden, picked)); // [N,D] → [M,D]
   const logits = g.linear(wanted, weightOf(g, checkpoint, headName(config)));
   // Log-sums over the vocabulary only where a log-likelihood is asked for: a decoding step asks for none.

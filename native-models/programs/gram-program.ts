@@ -10,7 +10,8 @@ import { optimize } from "../graph/passes/optimize.ts";
 import type { Value } from "../graph/value.ts";
 import type { LayerInput } from "../nullspace/types.ts";
 import { noAdapters } from "./adapters.ts";
-import { attendWithin, declareDecoderInputs, decoderLayers, embed } from "./decoder.ts";
+import { decoderLayers, embed } from "./decoder.ts";
+import { attendWithin, declareDecoderInputs, paddedAttention } from "./padded-attention.ts";
 
 export interface GramTensor {
   layer: number;
@@ -74,10 +75,8 @@ export function buildGramProgram(checkpoint: Checkpoint, { first, end, maxLength
     {
       g,
       checkpoint,
-      inputs: { map, positions },
-      maxLength,
       project: noAdapters(g),
-      attend: attendWithin(g, mask),
+      mix: paddedAttention({ g, checkpoint, inputs: { map, positions }, maxLength, attend: attendWithin(g, mask) }),
       tap(layer, input, value) {
         const size = value.shape[1] as number;
         const wide = g.cast(scaled(value), "float64");

@@ -5,14 +5,11 @@
 
 import type { Checkpoint } from "../checkpoint/types.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
-import { times } from "../graph/dims.ts";
 import type { Value } from "../graph/value.ts";
 import { trainingAdapters, type AdapterKind, type TrainingAdapters } from "./adapters.ts";
-import { attendWithin, declareDecoderInputs, decoderLayers, embed, finalNorm, tokenLoss } from "./decoder.ts";
+import { causalBlocks } from "./causal-blocks.ts";
+import { decoderLayers, embed, finalNorm, tokenLoss } from "./decoder.ts";
 import { modulesOf } from "./names.ts";
-
-/** T of training rows is a multiple of this: a cache line of scores (see packed-rows.ts). */
-export const rowAlignment = 16;
 
 export interface RowLossOptions {
   rank: number;
@@ -36,8 +33,7 @@ export interface RowLoss {
 
 export function rowLoss(g: GraphBuilder, checkpoint: Checkpoint, { rank, kind, maxLength, onLayerInput }: RowLossOptions): RowLoss {
   const { config } = checkpoint;
-  const inputs = { ...declareDecoderInputs(g), keys: g.input("keys", "int64", ["B", "T"]) };
-  const mask = g.input("mask", "float32", [times("T", config.heads / config.kvHeads), "T"]);
+  const ids = g.input("ids", "int64", ["N"]);
   const picked = { from: g.input("picked.from", "int64", ["M"]), to: g.input("picked.to", "int64", ["N"]), valid: g.input("picked.valid", "float32", ["N", 1]) };
   const targets = g.input("targets", "int64", ["M"]);
   const lossWeight = g.input("lossWeight", "float32", ["M", 1]);
@@ -45,14 +41,12 @@ export function rowLoss(g: GraphBuilder, checkpoint: Checkpoint, { rank, kind, m
   const options = {
     g,
     checkpoint,
-    inputs,
-    maxLength: Math.ceil(maxLength / rowAlignment) * rowAlignment,
     project: adapters.project,
-    attend: attendWithin(g, mask),
+    mix: causalBlocks({ g, checkpoint, maxLength }),
     select: (x: Value) => g.collectRows(x, picked),
     onLayerInput,
   };
-  const hidden = decoderLayers(options, embed(g, checkpoint, inputs.ids), 0, config.layers);
+  const hidden = decoderLayers(options, embed(g, checkpoint, ids), 0, config.layers);
   const { nll, logits } = tokenLoss(g, checkpoint, finalNorm(g, checkpoint, hidden), targets);
   return { loss: g.reduceSum(g.mul(nll, lossWeight), [0, 1]), hidden, nll, logits, adapters };
 }

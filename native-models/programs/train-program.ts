@@ -11,8 +11,8 @@ import { recompute, type Keeps } from "../graph/passes/recompute.ts";
 import type { Graph, GraphNode, Value } from "../graph/value.ts";
 import { f32, i64, type TensorData } from "../runtime/session.ts";
 import type { AdapterKind } from "./adapters.ts";
-import { causalMask, commonPrefix, packRows } from "./packed-rows.ts";
-import { rowAlignment, rowLoss } from "./row-loss.ts";
+import { blockRows, blockShapeOf, commonPrefix, type BlockShape } from "./block-feeds.ts";
+import { rowLoss } from "./row-loss.ts";
 
 export interface TensorLayout {
   name: string;
@@ -21,6 +21,8 @@ export interface TensorLayout {
 
 export interface TrainGraph {
   graph: Graph;
+  /** What feeds are made for. */
+  blockShape: BlockShape;
   trainable: readonly TensorLayout[];
   fixed: readonly TensorLayout[];
 }
@@ -67,7 +69,7 @@ export function buildTrainGraph(checkpoint: Checkpoint, { rank, kind, maxLength,
     // Behind the last layer only trained positions are left: nothing worth computing twice.
     layer: ({ node }) => layerInputs.has(node.id) || node.id >= lastLayer || readsWeightsOnly(node),
   };
-  return { graph: recompute(g.graph(), firstBackward, keeps[recomputed]), trainable: layout(adapters.trainable), fixed: layout(adapters.fixed) };
+  return { graph: recompute(g.graph(), firstBackward, keeps[recomputed]), blockShape: blockShapeOf(checkpoint, maxLength), trainable: layout(adapters.trainable), fixed: layout(adapters.fixed) };
 }
 
 /** Norms and gates. */
@@ -104,6 +106,11 @@ export function countTargets({ ids, isTrained }: TrainRow): number {
   return count;
 }
 
+/** Tokens that all rows of a micro-batch begin with and that are computed once. */
+export function sharedTokens(rows: readonly TrainRow[]): number {
+  return Math.min(commonPrefix(rows.map(({ ids }) => Array.from(ids).slice(0, -1))), ...rows.map(firstPrediction));
+}
+
 /** Place that predicts the first target: a shared place could predict for one row only. */
 function firstPrediction({ ids, isTrained }: TrainRow): number {
   for (let t = 1; t < ids.length; t++) if (isTrained[t]) return t - 1;
@@ -111,11 +118,10 @@ function firstPrediction({ ids, isTrained }: TrainRow): number {
 }
 
 /** Feeds of one micro-batch. `windowTargets`: trained tokens of the whole optimizer step, which the loss divides by. */
-export function trainFeeds(rows: readonly TrainRow[], windowTargets: number, rep: number): { feeds: Record<string, TensorData>; tokens: number } {
+export function trainFeeds(rows: readonly TrainRow[], windowTargets: number, shape: BlockShape): { feeds: Record<string, TensorData>; tokens: number } {
   // The last token of a row predicts nothing, so it is not computed.
   const computed = rows.map(({ ids }) => Array.from(ids).slice(0, -1));
-  const shared = Math.min(commonPrefix(computed), ...rows.map(firstPrediction));
-  const packed = packRows(computed, { alignment: rowAlignment, shared });
+  const packed = blockRows(computed, sharedTokens(rows), shape);
   const from: number[] = [];
   const targets: number[] = [];
   rows.forEach(({ ids, isTrained }, b) => {
@@ -137,7 +143,6 @@ export function trainFeeds(rows: readonly TrainRow[], windowTargets: number, rep
     tokens: rows.reduce((n, { ids }) => n + ids.length, 0),
     feeds: {
       ...packed.feeds,
-      mask: causalMask(packed.longest, rep),
       "picked.from": i64(from, M),
       "picked.to": i64(to, N),
       "picked.valid": f32(valid, N, 1),

@@ -3,6 +3,8 @@
 export interface RowSize {
   tokens: number;
   trained: number;
+  /** Tokens that all rows of the run begin with. */
+  shared: number;
 }
 
 /** Steps looked at; a run of more repeats rows so often that its heaviest micro-batch is all but surely among them. */

@@ -24,6 +24,7 @@ import { createArena } from "../graph/arena.ts";
 import { countElements, memoryEvents, peakOf, type Sizes } from "../graph/liveness.ts";
 import type { OnnxProgram } from "../graph/emit-onnx.ts";
 import type { Graph } from "../graph/value.ts";
+import type { BlockShape } from "../programs/block-feeds.ts";
 import { gradientName, trainFeeds, type TensorLayout, type TrainProgram, type TrainRow } from "../programs/train-program.ts";
 import type { TensorData } from "../runtime/session.ts";
 import type { RowSize } from "./heaviest.ts";
@@ -40,8 +41,6 @@ export interface EstimateInputs {
   compiled: TrainProgram;
   /** The optimizer's program. */
   update: OnnxProgram;
-  /** Query heads a key/value head. */
-  rep: number;
   vocabulary: number;
   /** Candidates for the heaviest micro-batch. */
   microBatches: readonly (readonly RowSize[])[];
@@ -55,13 +54,13 @@ const processBytes = { fixed: 120e6, tokenizerEntry: 800, node: 6000 };
 /** Measured: what kernels, threads and Node's heap hold on top of the arena, fixed and as a share of the arena. */
 const aside = { fixedBytes: 70e6, share: 0.1 };
 
-export function estimateMemory({ compiled, update, rep, vocabulary, microBatches, accumulates, validation }: EstimateInputs): MemoryEstimate {
+export function estimateMemory({ compiled, update, vocabulary, microBatches, accumulates, validation }: EstimateInputs): MemoryEstimate {
   const P = countParameters(compiled.trainable);
   const fixed = countParameters(compiled.fixed);
   const isGradient = new Set(compiled.trainable.map(({ name }) => gradientName(name)));
-  const { steps, touchedBytes } = playedThrough(compiled.program, microBatches, rep, vocabulary, (output) => isGradient.has(output));
+  const { steps, touchedBytes } = playedThrough(compiled.program, microBatches, compiled.blockShape, vocabulary, (output) => isGradient.has(output));
   const step = steps.reduce((most, one) => (one.liveBytes > most.liveBytes ? one : most));
-  const evaluation = validation ? playedThrough(validation.program, validation.microBatches, rep, vocabulary).touchedBytes : 0;
+  const evaluation = validation ? playedThrough(validation.program, validation.microBatches, compiled.blockShape, vocabulary).touchedBytes : 0;
   const updating = createArena();
   updating.play(memoryEvents(update.graph, { P }));
   const terms: Record<MemoryTerm, number> = {
@@ -103,10 +102,10 @@ interface StepMemory {
 }
 
 /** What a program holds while it runs on each of these micro-batches, and what its arena has touched after all of them. */
-function playedThrough(program: OnnxProgram, microBatches: readonly (readonly RowSize[])[], rep: number, vocabulary: number, isGiven?: (output: string) => boolean): { steps: StepMemory[]; touchedBytes: number } {
+function playedThrough(program: OnnxProgram, microBatches: readonly (readonly RowSize[])[], blockShape: BlockShape, vocabulary: number, isGiven?: (output: string) => boolean): { steps: StepMemory[]; touchedBytes: number } {
   const arena = createArena();
   const steps = microBatches.map((rows): StepMemory => {
-    const { feeds } = trainFeeds(rows.map(rowLike), 1, rep);
+    const { feeds } = trainFeeds(rows.map(rowLike), 1, blockShape);
     const events = memoryEvents(program.graph, sizesOf(program, feeds), isGiven);
     const { peakBytes, live } = peakOf(events);
     arena.play(events);
@@ -120,10 +119,10 @@ function playedThrough(program: OnnxProgram, microBatches: readonly (readonly Ro
   return { steps, touchedBytes: arena.touchedBytes() };
 }
 
-/** A row of that size: what the tokens are changes nothing. */
-function rowLike({ tokens, trained }: RowSize): TrainRow {
+/** A row of that size: what its own tokens are changes nothing. */
+function rowLike({ tokens, trained, shared }: RowSize, index: number): TrainRow {
   const first = tokens - Math.min(trained, tokens - 1);
-  return { ids: new Int32Array(tokens), isTrained: Uint8Array.from({ length: tokens }, (_, t) => (t >= first ? 1 : 0)) };
+  return { ids: new Int32Array(tokens).fill(1 + index, Math.min(shared, tokens)), isTrained: Uint8Array.from({ length: tokens }, (_, t) => (t >= first ? 1 : 0)) };
 }
 
 /** The number behind each symbol of the program's inputs, as `feeds` has it. */

@@ -74,7 +74,7 @@ const shortestProposal = 32;
 
 export function planMemory(question: MemoryQuestion): MemoryPlanner {
   const { checkpoint, rank, kind, length, availableBytes } = question;
-  const { heads, kvHeads, vocabulary } = checkpoint.config;
+  const { vocabulary } = checkpoint.config;
   const compile = once((recomputed: Recomputed) => buildTrainProgram(checkpoint, { rank, kind, maxLength: length, recomputed }));
   const { validation: validates, retention: retains } = question.rows;
   const lossProgram = once((_: "loss") => buildLossProgram(checkpoint, { rank, kind, maxLength: evaluatedLength(length, question.rows), tellsTokens: retains !== null }));
@@ -88,7 +88,6 @@ export function planMemory(question: MemoryQuestion): MemoryPlanner {
     return estimateMemory({
       compiled: compile(way.recomputed),
       update,
-      rep: heads / kvHeads,
       vocabulary,
       // What the gradient program evaluates counts as trained.
       microBatches: program ? training : [...training, ...evaluated],

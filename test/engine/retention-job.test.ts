@@ -206,12 +206,12 @@ test("the estimate counts the program and the rows of retention, as the run does
   const changes = { batch: 3, accumulate: 2, retention: asked } as const;
   const { result } = await train(run.job("estimated", lora, changes));
   const job = run.job("unused", lora, changes);
-  const { lengths, trained } = await planOf(job);
-  const { memory, retentionTokens } = await runEstimate({ ...job, kind: "estimate", rank: 4, method: "lora", lengths, trained }, () => {}, new AbortController().signal);
+  const { lengths, trained, shared } = await planOf(job);
+  const { memory, retentionTokens } = await runEstimate({ ...job, kind: "estimate", rank: 4, method: "lora", lengths, trained, shared }, () => {}, new AbortController().signal);
   expect(memory.totalBytes).toBe(result!.memory.estimate.totalBytes);
   expect(memory).toMatchObject({ validatesBy: "forward" });
   expect(retentionTokens).toBeGreaterThan(100);
-  const without = await runEstimate({ ...job, retention: null, kind: "estimate", rank: 4, method: "lora", lengths, trained }, () => {}, new AbortController().signal);
+  const without = await runEstimate({ ...job, retention: null, kind: "estimate", rank: 4, method: "lora", lengths, trained, shared }, () => {}, new AbortController().signal);
   expect(without.memory.totalBytes).toBeLessThan(memory.totalBytes);
   expect(without.retentionTokens).toBeNull();
 });

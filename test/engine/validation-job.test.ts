@@ -219,8 +219,8 @@ describe("memory", () => {
     const { estimate } = result!.memory;
     // What the plan of the rows says, as the app has it.
     const job = run.job("unused", lora, changes);
-    const { lengths, trained } = await planOf(job);
-    const { memory } = await runEstimate({ ...job, kind: "estimate", rank: 4, method: "lora", lengths, trained }, () => {}, new AbortController().signal);
+    const { lengths, trained, shared } = await planOf(job);
+    const { memory } = await runEstimate({ ...job, kind: "estimate", rank: 4, method: "lora", lengths, trained, shared }, () => {}, new AbortController().signal);
     expect(memory.totalBytes).toBe(estimate.totalBytes);
     expect(memory.microBatch).toEqual(estimate.microBatch);
   });

@@ -1,5 +1,6 @@
 // One case per op: a function of random inputs built with it. `differentiable` names inputs whose cotangent is checked.
 
+import type { BlockMap } from "../../native-models/graph/block-map.ts";
 import { GraphBuilder } from "../../native-models/graph/builder.ts";
 import type { Op } from "../../native-models/graph/ops.ts";
 import type { Value } from "../../native-models/graph/value.ts";
@@ -30,6 +31,20 @@ const rowMap = {
   from: { shape: [3], integers: [0, 1, 2] },
   valid: { shape: [2, 2, 1], values: [1, 1, 1, 0] },
 } satisfies Record<string, Input>;
+
+/** Three rows in a block of 2×2 places, the last of them padding, and one of 1×2; rows 1 and 2 stand in both. */
+const blockMap = {
+  ids0: { shape: [2, 2], integers: [0, 1, 2, 0] },
+  ids1: { shape: [1, 2], integers: [1, 2] },
+  valid0: { shape: [2, 2, 1], values: [1, 1, 1, 0] },
+  valid1: { shape: [1, 2, 1], values: [1, 1] },
+  first: { shape: [1, 1], integers: [0] },
+  rest: { shape: [2, 2], integers: [1, 2, 4, 5] },
+} satisfies Record<string, Input>;
+
+function mapOf(g: GraphBuilder, { ids0, ids1, valid0, valid1, first, rest }: Record<string, Value>): BlockMap {
+  return { rows: 3, ids: [ids0, ids1], valid: [valid0, valid1], sums: [first, rest], zero: g.constant(new Float32Array(2), [1, 2]) };
+}
 
 export const vjpCases: VjpCase[] = [
   { op: "Add", name: "Add with broadcast", inputs: { a: x23, b: { shape: [3], isChecked: true } }, build: (g, { a, b }) => g.add(a, b) },
@@ -86,6 +101,21 @@ export const vjpCases: VjpCase[] = [
   { op: "ScatterAdd", name: "ScatterAdd with a repeated id", inputs: { t: { shape: [4, 3], isChecked: true }, ids: { shape: [3], integers: [2, 2, 0] }, rows: { shape: [3, 3], isChecked: true } }, build: (g, { t, ids, rows }) => g.square(g.scatterAdd(t, ids, rows)) },
   { op: "SpreadRows", name: "SpreadRows, padding not read", inputs: { a: { shape: [3, 4], isChecked: true }, ...rowMap }, build: (g, { a, to, from, valid }) => g.mul(g.spreadRows(a, { to, from, valid }), valid) },
   { op: "CollectRows", name: "CollectRows", inputs: { a: { shape: [2, 2, 4], isChecked: true }, ...rowMap }, build: (g, { a, to, from, valid }) => g.square(g.collectRows(a, { to, from, valid })) },
+  {
+    op: "GatherBlocks",
+    name: "GatherBlocks, a row in two blocks and padding not read",
+    inputs: { a: { shape: [3, 2], isChecked: true }, ...blockMap },
+    build: (g, { a, ...map }) => {
+      const [first, second] = g.gatherBlocks(a, mapOf(g, map));
+      return g.concat([g.reshape(g.mul(g.square(first), map.valid0), [4, 2]), g.reshape(g.mul(second, map.valid1), [2, 2])], 0);
+    },
+  },
+  {
+    op: "SumBlocks",
+    name: "SumBlocks, a row of two places",
+    inputs: { a: { shape: [2, 2, 2], isChecked: true }, b: { shape: [1, 2, 2], isChecked: true }, ...blockMap },
+    build: (g, { a, b, ...map }) => g.square(g.sumBlocks([a, b], mapOf(g, map))),
+  },
   { op: "TokenLoss", name: "TokenLoss with a repeated target", inputs: { h: { shape: [3, 4], isChecked: true }, head: { shape: [5, 4], isChecked: true }, targets: { shape: [3], integers: [4, 0, 4] } }, build: (g, { h, head, targets }) => g.tokenLoss(h, head, targets).nll },
   { op: "RmsNorm", name: "RmsNorm", inputs: { a: { shape: [3, 6], isChecked: true }, gain: { shape: [6], range: [0.5, 1.5], isChecked: true } }, build: (g, { a, gain }) => g.rmsNorm(a, gain, 1e-5) },
   { op: "Rotary", name: "Rotary", inputs: { a: { shape: [1, 3, 8], isChecked: true }, positions: { shape: [1, 3], integers: [0, 2, 1] }, cos: { shape: [3, 2] }, sin: { shape: [3, 2] } }, build: (g, { a, positions, cos, sin }) => g.rotary(a, positions, cos, sin, 2) },

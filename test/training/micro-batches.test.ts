@@ -5,11 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Checkpoint } from "../../native-models/checkpoint/types.ts";
+import { blockShapeOf } from "../../native-models/programs/block-feeds.ts";
 import { buildTrainProgram, gradientName, trainFeeds, type TrainRow } from "../../native-models/programs/train-program.ts";
 import { f32, openSession, type Session, type TensorData } from "../../native-models/runtime/session.ts";
 import { relativeDistance, tinyAdapters, tinyCheckpoint, tinyRow, tinyTrainer } from "../support/tiny-training.ts";
 
 const [rank, kind] = [3, "both"] as const;
+const maxLength = 192; // four blocks of attention
 const tolerance = 1e-6; // the same float32 sums in another order: 24 bits over some forty tokens
 
 let folder: string;
@@ -20,7 +22,7 @@ let gradientNames: string[];
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "nullspace-micro-batches-"));
   checkpoint = tinyCheckpoint(join(folder, "model"));
-  const { program, trainable, fixed } = buildTrainProgram(checkpoint, { rank, kind, maxLength: 64 });
+  const { program, trainable, fixed } = buildTrainProgram(checkpoint, { rank, kind, maxLength });
   const tensors = tinyAdapters(checkpoint, rank, 5);
   adapters = Object.fromEntries([...trainable, ...fixed].map(({ name, shape }) => [name, f32(tensors.get(name)!, ...shape)]));
   gradientNames = trainable.map(({ name }) => gradientName(name));
@@ -33,7 +35,7 @@ afterAll(async () => {
 
 /** Loss and all gradients, one after the other, of one micro-batch. */
 async function run(rows: readonly TrainRow[], windowTargets = 20): Promise<Float32Array> {
-  const { feeds } = trainFeeds(rows, windowTargets, checkpoint.config.heads / checkpoint.config.kvHeads);
+  const { feeds } = trainFeeds(rows, windowTargets, blockShapeOf(checkpoint, maxLength));
   const outputs = await session.run({ ...feeds, ...adapters });
   return Float32Array.from(["loss", ...gradientNames].flatMap((name) => Array.from(outputs[name].data as Float32Array)));
 }
@@ -83,6 +85,42 @@ describe("accumulation", () => {
 
   test("a step without a trained token is refused: it would divide by nothing", async () => {
     await expect(step([[untrained(row)]])).rejects.toThrow(/no trained token/);
+  });
+});
+
+describe("rows that begin alike", () => {
+  /** Rows of these lengths whose first `shared` tokens are the same, and none of those trained. */
+  const alike = (shared: number, ...lengths: number[]): TrainRow[] =>
+    lengths.map((length, i) => {
+      const own = tinyRow(length, 4, 50 + i);
+      return { ids: Array.from(own.ids, (id, t) => (t < shared ? (t * 7) % 200 : t === shared ? 201 + i : id)), isTrained: own.isTrained };
+    });
+
+  test.each([
+    { name: "a short beginning", rows: alike(3, 12, 20, 33) },
+    { name: "a beginning longer than a block", rows: alike(21, 26, 33, 27) },
+    { name: "a beginning that ends where a block ends", rows: alike(16, 24, 40) },
+    { name: "all but the answer", rows: alike(9, 13, 14, 13) },
+    { name: "rows of one length", rows: alike(30, 34, 34) },
+  ])("$name is computed once and changes nothing", async ({ rows }) => {
+    const shape = blockShapeOf(checkpoint, maxLength);
+    const parts = await Promise.all(rows.map((one) => run([one])));
+    const sum = parts[0].map((_, i) => parts.reduce((total, part) => total + part[i], 0));
+    close("one by one", await run(rows), sum);
+    const packed = trainFeeds(rows, 1, shape).feeds.ids.data.length;
+    expect(packed).toBeLessThan(rows.reduce((tokens, { ids }) => tokens + ids.length - 1, 0));
+  });
+
+  test("the same row twice shares what stands before its first target, no more", async () => {
+    const twice = [row, { ...row }];
+    close("twice", await run(twice), (await run([row])).map((value) => 2 * value));
+    const first = Array.from(row.isTrained).indexOf(1);
+    expect(trainFeeds(twice, 1, blockShapeOf(checkpoint, maxLength)).feeds.ids.data.length).toBe(2 * (row.ids.length - 1) - (first - 1));
+  });
+
+  test("rows that are all trained share nothing", () => {
+    const all = { ids: row.ids, isTrained: new Uint8Array(row.ids.length).fill(1) };
+    expect(trainFeeds([all, { ...all }], 1, blockShapeOf(checkpoint, maxLength)).feeds.ids.data.length).toBe(2 * (row.ids.length - 1));
   });
 });
 

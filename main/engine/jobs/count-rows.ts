@@ -59,8 +59,8 @@ async function countAll(spec: CountRowsJob, tokenizer: Tokenizer, settings: Plan
         toldMs = performance.now();
       },
     });
-    const { template: _, rows: __, lengths, trained, ...account } = plan;
-    return { account, refusal: refusalOf(account, spec.data)?.parts ?? null, lengths, trained };
+    const { template: _, rows: __, lengths, trained, shared, ...account } = plan;
+    return { account, refusal: refusalOf(account, spec.data)?.parts ?? null, lengths, trained, shared };
   } finally {
     await source.close();
   }

@@ -11,6 +11,8 @@ export interface SizedRows {
   /** Tokens of each row, and how many of them are trained. */
   lengths: Int32Array;
   trained: Int32Array;
+  /** Tokens that all rows begin with: they are computed once a micro-batch. */
+  shared: number;
 }
 
 export type Stepping = Pick<TrainJob, "steps" | "epochs" | "seed" | "validation">;
@@ -22,12 +24,12 @@ export interface JudgingRows {
   retention: RetentionRows | null;
 }
 
-export function runRowsOf({ lengths, trained }: SizedRows, { steps, epochs, seed, validation }: Stepping, beside: JudgingRows): RunRows {
+export function runRowsOf({ lengths, trained, shared }: SizedRows, { steps, epochs, seed, validation }: Stepping, beside: JudgingRows): RunRows {
   const validationRows = beside.validation;
   const holdOut = validation === null || "file" in validation.from ? null : validation.from;
   const arranged = ({ batch, accumulate, length }: Parameters<RunRows["training"]>[0]) => {
     const kept = Array.from(lengths.keys()).filter((position) => lengths[position]! <= length);
-    const sizeOf = (at: number): RowSize => ({ tokens: lengths[kept[at]!]!, trained: trained[kept[at]!]! });
+    const sizeOf = (at: number): RowSize => ({ tokens: lengths[kept[at]!]!, trained: trained[kept[at]!]!, shared });
     if (kept.length < (holdOut === null ? 1 : 2)) return null;
     const keptLengths = kept.map((position) => lengths[position]!);
     return { sizeOf, keptLengths, arrangement: arrangeRows({ lengths: keptLengths, batch, accumulate, seed, steps, epochs, holdOut }) };
@@ -42,7 +44,7 @@ export function runRowsOf({ lengths, trained }: SizedRows, { steps, epochs, seed
   };
   const ofFile = (rows: SizedRows): RunRows["training"] => ({ batch, length }) => {
     const kept = Array.from(rows.lengths.keys()).filter((position) => rows.lengths[position]! <= length);
-    return heaviestOf(batchByLength(kept, rows.lengths, batch), (position) => ({ tokens: rows.lengths[position]!, trained: rows.trained[position]! }));
+    return heaviestOf(batchByLength(kept, rows.lengths, batch), (position) => ({ tokens: rows.lengths[position]!, trained: rows.trained[position]!, shared: rows.shared }));
   };
   const retention: RunRows["retention"] = beside.retention?.heaviest ?? null;
   return { training, retention, validation: validation === null ? null : holdOut !== null ? heldOut : validationRows ? ofFile(validationRows) : training };

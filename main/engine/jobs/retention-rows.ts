@@ -8,8 +8,7 @@ import { answerRow } from "../../../native-models/probe/answer-row.ts";
 import { readTask } from "../../../native-models/probe/read-task.ts";
 import { examplesText } from "../../../native-models/probe/task.ts";
 import { questionsTask } from "../../../native-models/probe/tasks/questions.ts";
-import { joinRows } from "../../../native-models/programs/shared-prefix.ts";
-import type { TrainRow } from "../../../native-models/programs/train-program.ts";
+import { countTargets, sharedTokens, type TrainRow } from "../../../native-models/programs/train-program.ts";
 import { heaviestOf, type RowSize } from "../../../native-models/training/heaviest.ts";
 import { retentionBatch } from "../../../native-models/training/retention.ts";
 import type { ValidatesBy } from "../../../native-models/training/validator.ts";
@@ -47,17 +46,19 @@ export async function retentionRows({ questions: file, shots, limit }: Retention
     throw new UserError({ what: `Question ${chosen[tooLong]!.index + 1} has ${lengths[tooLong]} tokens with its examples and answer; the model takes ${maxPositions}.`, where: file, fix: "Use fewer shots, or leave the question out." });
   }
   const microBatches = (by: ValidatesBy): TrainRow[][] => Array.from({ length: Math.ceil(rows.length / retentionBatch[by]) }, (_, i) => rows.slice(i * retentionBatch[by], (i + 1) * retentionBatch[by]));
-  // As one row each: what their rows begin with is read once.
-  const sizes = (by: ValidatesBy): RowSize[] => microBatches(by).map((batch) => joinRows(batch, 1)).map(({ tokens, targets }) => ({ tokens: tokens + 1, trained: targets }));
-  const tokensBy = (by: ValidatesBy): number => sizes(by).reduce((sum, { tokens }) => sum + tokens, 0);
+  const sizes = (by: ValidatesBy): RowSize[][] =>
+    microBatches(by).map((batch) => batch.map((row) => ({ tokens: row.ids.length, trained: countTargets(row), shared: sharedTokens(batch) })));
+  const read = (batch: readonly RowSize[]): number => batch.reduce((sum, { tokens, shared }) => sum + tokens - shared, batch[0]!.shared); // what all begin with, once
+  const tokensBy = (by: ValidatesBy): number => sizes(by).reduce((sum, batch) => sum + read(batch), 0);
   return {
     count: rows.length,
     longest: Math.max(...lengths),
     tokens: { forward: tokensBy("forward"), gradients: tokensBy("gradients") },
     microBatches,
     heaviest(by) {
-      const all = sizes(by);
-      return heaviestOf(all.map((_, at) => [at]), (at) => all[at]!);
+      const all = sizes(by).flat();
+      const batch = retentionBatch[by];
+      return heaviestOf(Array.from({ length: Math.ceil(all.length / batch) }, (_, i) => [...all.keys()].slice(i * batch, (i + 1) * batch)), (at) => all[at]!);
     },
   };
 }

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { joinRows } from "../../native-models/programs/shared-prefix.ts";
 import type { TrainRow } from "../../native-models/programs/train-program.ts";
 import { createValidator } from "../../native-models/training/validator.ts";
 import type { Checkpoint } from "../../native-models/checkpoint/types.ts";
@@ -40,11 +39,4 @@ test("every row has the likelihood it has alone, whatever they share", async () 
     expect(together).toHaveLength(rows.length);
     expect(worst, name).toBeLessThan(2e-5); // float32: the same sums in other lengths
   }
-});
-
-test("the beginning is computed once", () => {
-  const beginning = tinyRow(40, 0, 1);
-  const rows = Array.from({ length: 8 }, (_, i) => after(beginning, tinyRow(10, 2, i)));
-  const { tokens, targets } = joinRows(rows, 2);
-  expect({ tokens, targets }).toEqual({ tokens: 40 + 8 * 9, targets: 16 });
 });
