@@ -6,8 +6,8 @@ import type { BlockAttributes } from "./ops.ts";
 import type { Value } from "./value.ts";
 
 /**
- * Index maps between rows [rows,E] and blocks of them. A place is counted through all
- * blocks, one after the other, without the last axis; the number after the last place stands for a row of zeros.
+ * Index maps between rows [rows,E] and blocks of them. A place is counted through all blocks, one after the other, without
+ * the last axis; the number after the last place stands for a row of zeros.
  */
 export interface BlockMap {
   rows: Dim;

@@ -1,7 +1,7 @@
 // Feeds for programs whose attention works in causal blocks (causal-blocks.ts): packed tokens and the blocks' index maps.
 // Tokens that all rows begin with stand once, at the front: under a causal mask they are the same for every row.
 
-import type { Checkpoint } from "../checkpoint/types.ts";
+import type { ModelConfig } from "../checkpoint/types.ts";
 import { f32, i64, type TensorData } from "../runtime/session.ts";
 import { blockCount } from "./causal-blocks.ts";
 import { masked } from "./packed-rows.ts";
@@ -9,16 +9,8 @@ import { masked } from "./packed-rows.ts";
 /** Places of a block are a multiple of this: rows of 16 floats, a cache line, are written twice as fast when aligned. */
 export const blockAlignment = 16;
 
-export interface BlockShape {
-  heads: number;
-  kvHeads: number;
-  /** Longest row the program is made for. */
-  maxLength: number;
-}
-
-export function blockShapeOf({ config: { heads, kvHeads } }: Checkpoint, maxLength: number): BlockShape {
-  return { heads, kvHeads, maxLength };
-}
+/** What of a model the maps depend on. */
+export type BlockHeads = Pick<ModelConfig, "heads" | "kvHeads">;
 
 export interface BlockedRows {
   /** N: packed tokens; shared ones count once. */
@@ -29,7 +21,7 @@ export interface BlockedRows {
 }
 
 /** Rows of token ids, the first `shared` tokens of which are the same in all of them. */
-export function blockRows(rows: readonly (readonly number[])[], shared: number, shape: BlockShape): BlockedRows {
+export function blockRows(rows: readonly (readonly number[])[], shared: number, heads: BlockHeads): BlockedRows {
   const ids: number[] = [];
   const positions: number[] = [];
   const starts = rows.map((row, b) => {
@@ -46,7 +38,7 @@ export function blockRows(rows: readonly (readonly number[])[], shared: number, 
   return {
     tokens: N,
     starts,
-    feeds: { ids: i64(ids, N), positions: i64(positions, N, 1), ...mapFeeds({ lengths, starts, shared, tokens: N }, shape) },
+    feeds: { ids: i64(ids, N), positions: i64(positions, N, 1), ...mapFeeds({ lengths, starts, shared, tokens: N }, heads) },
   };
 }
 
@@ -69,11 +61,10 @@ interface Block {
   keysBefore: number;
 }
 
-function blocksOf({ lengths, shared }: Packing, { heads, kvHeads, maxLength }: BlockShape): Block[] {
-  const count = blockCount(maxLength);
-  const size = roundUp(Math.max(...lengths) / count);
+function blocksOf({ lengths, shared }: Packing, { heads, kvHeads }: BlockHeads): Block[] {
+  const size = roundUp(Math.max(...lengths) / blockCount);
   let [queriesBefore, keysBefore] = [0, 0];
-  return Array.from({ length: count }, (_, i): Block => {
+  return Array.from({ length: blockCount }, (_, i): Block => {
     const start = i * size;
     const longest = Math.max(...lengths) - start;
     const places = Math.min(size, Math.max(blockAlignment, roundUp(longest)));
@@ -85,10 +76,10 @@ function blocksOf({ lengths, shared }: Packing, { heads, kvHeads, maxLength }: B
   });
 }
 
-function mapFeeds(packing: Packing, shape: BlockShape): Record<string, TensorData> {
-  const { heads: H, kvHeads: G } = shape;
+function mapFeeds(packing: Packing, heads: BlockHeads): Record<string, TensorData> {
+  const { heads: H, kvHeads: G } = heads;
   const { lengths, starts, shared, tokens: N } = packing;
-  const blocks = blocksOf(packing, shape);
+  const blocks = blocksOf(packing, heads);
   const last = blocks[blocks.length - 1];
   const noKey = BigInt(last.keysBefore + last.rows.length * G * (last.start + last.places));
   const queryPlaces = new BigInt64Array(N * H);

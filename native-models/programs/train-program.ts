@@ -11,7 +11,7 @@ import { recompute, type Keeps } from "../graph/passes/recompute.ts";
 import type { Graph, GraphNode, Value } from "../graph/value.ts";
 import { f32, i64, type TensorData } from "../runtime/session.ts";
 import type { AdapterKind } from "./adapters.ts";
-import { blockRows, blockShapeOf, commonPrefix, type BlockShape } from "./block-feeds.ts";
+import { blockRows, commonPrefix, type BlockHeads } from "./block-feeds.ts";
 import { rowLoss } from "./row-loss.ts";
 
 export interface TensorLayout {
@@ -22,7 +22,7 @@ export interface TensorLayout {
 export interface TrainGraph {
   graph: Graph;
   /** What feeds are made for. */
-  blockShape: BlockShape;
+  heads: BlockHeads;
   trainable: readonly TensorLayout[];
   fixed: readonly TensorLayout[];
 }
@@ -69,7 +69,7 @@ export function buildTrainGraph(checkpoint: Checkpoint, { rank, kind, maxLength,
     // Behind the last layer only trained positions are left: nothing worth computing twice.
     layer: ({ node }) => layerInputs.has(node.id) || node.id >= lastLayer || readsWeightsOnly(node),
   };
-  return { graph: recompute(g.graph(), firstBackward, keeps[recomputed]), blockShape: blockShapeOf(checkpoint, maxLength), trainable: layout(adapters.trainable), fixed: layout(adapters.fixed) };
+  return { graph: recompute(g.graph(), firstBackward, keeps[recomputed]), heads: { heads: checkpoint.config.heads, kvHeads: checkpoint.config.kvHeads }, trainable: layout(adapters.trainable), fixed: layout(adapters.fixed) };
 }
 
 /** Norms and gates. */
@@ -118,10 +118,10 @@ function firstPrediction({ ids, isTrained }: TrainRow): number {
 }
 
 /** Feeds of one micro-batch. `windowTargets`: trained tokens of the whole optimizer step, which the loss divides by. */
-export function trainFeeds(rows: readonly TrainRow[], windowTargets: number, shape: BlockShape): { feeds: Record<string, TensorData>; tokens: number } {
+export function trainFeeds(rows: readonly TrainRow[], windowTargets: number, heads: BlockHeads): { feeds: Record<string, TensorData>; tokens: number } {
   // The last token of a row predicts nothing, so it is not computed.
   const computed = rows.map(({ ids }) => Array.from(ids).slice(0, -1));
-  const packed = blockRows(computed, sharedTokens(rows), shape);
+  const packed = blockRows(computed, sharedTokens(rows), heads);
   const from: number[] = [];
   const targets: number[] = [];
   rows.forEach(({ ids, isTrained }, b) => {

@@ -24,7 +24,7 @@ import { createArena } from "../graph/arena.ts";
 import { countElements, memoryEvents, peakOf, type Sizes } from "../graph/liveness.ts";
 import type { OnnxProgram } from "../graph/emit-onnx.ts";
 import type { Graph } from "../graph/value.ts";
-import type { BlockShape } from "../programs/block-feeds.ts";
+import type { BlockHeads } from "../programs/block-feeds.ts";
 import { gradientName, trainFeeds, type TensorLayout, type TrainProgram, type TrainRow } from "../programs/train-program.ts";
 import type { TensorData } from "../runtime/session.ts";
 import type { RowSize } from "./heaviest.ts";
@@ -58,9 +58,9 @@ export function estimateMemory({ compiled, update, vocabulary, microBatches, acc
   const P = countParameters(compiled.trainable);
   const fixed = countParameters(compiled.fixed);
   const isGradient = new Set(compiled.trainable.map(({ name }) => gradientName(name)));
-  const { steps, touchedBytes } = playedThrough(compiled.program, microBatches, compiled.blockShape, vocabulary, (output) => isGradient.has(output));
+  const { steps, touchedBytes } = playedThrough(compiled.program, microBatches, compiled.heads, vocabulary, (output) => isGradient.has(output));
   const step = steps.reduce((most, one) => (one.liveBytes > most.liveBytes ? one : most));
-  const evaluation = validation ? playedThrough(validation.program, validation.microBatches, compiled.blockShape, vocabulary).touchedBytes : 0;
+  const evaluation = validation ? playedThrough(validation.program, validation.microBatches, compiled.heads, vocabulary).touchedBytes : 0;
   const updating = createArena();
   updating.play(memoryEvents(update.graph, { P }));
   const terms: Record<MemoryTerm, number> = {
@@ -102,10 +102,10 @@ interface StepMemory {
 }
 
 /** What a program holds while it runs on each of these micro-batches, and what its arena has touched after all of them. */
-function playedThrough(program: OnnxProgram, microBatches: readonly (readonly RowSize[])[], blockShape: BlockShape, vocabulary: number, isGiven?: (output: string) => boolean): { steps: StepMemory[]; touchedBytes: number } {
+function playedThrough(program: OnnxProgram, microBatches: readonly (readonly RowSize[])[], heads: BlockHeads, vocabulary: number, isGiven?: (output: string) => boolean): { steps: StepMemory[]; touchedBytes: number } {
   const arena = createArena();
   const steps = microBatches.map((rows): StepMemory => {
-    const { feeds } = trainFeeds(rows.map(rowLike), 1, blockShape);
+    const { feeds } = trainFeeds(rows.map(rowLike), 1, heads);
     const events = memoryEvents(program.graph, sizesOf(program, feeds), isGiven);
     const { peakBytes, live } = peakOf(events);
     arena.play(events);

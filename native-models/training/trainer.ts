@@ -56,13 +56,12 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const outputsInto = (flat: Float32Array): Record<string, TensorData> => Object.fromEntries(state.views.map((view) => [gradientName(view.name), viewOf(flat, view)]));
   const intoWindow = outputsInto(window);
   const intoMicroBatch = outputsInto(microBatch);
-  const { blockShape } = compiled;
 
   return {
     gradients: window,
     adapterFeeds,
     async sumLoss(rows) {
-      const outputs = await gradientSession.run({ ...trainFeeds(rows, 1, blockShape).feeds, ...adapterFeeds }, { into: intoMicroBatch });
+      const outputs = await gradientSession.run({ ...trainFeeds(rows, 1, checkpoint.config).feeds, ...adapterFeeds }, { into: intoMicroBatch });
       const sumNats = outputs.loss.data[0] as number;
       letGo(outputs, window, microBatch);
       return sumNats;
@@ -75,7 +74,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
       let isFirst = true;
       for (const rows of microBatches) {
         if (rows.every((row) => countTargets(row) === 0)) continue; // contributes nothing to the window's loss
-        const fed = trainFeeds(rows, trainedTokens, blockShape);
+        const fed = trainFeeds(rows, trainedTokens, checkpoint.config);
         const outputs = await gradientSession.run({ ...fed.feeds, ...adapterFeeds }, { into: isFirst ? intoWindow : intoMicroBatch });
         lossNats += outputs.loss.data[0] as number;
         letGo(outputs, window, microBatch);

@@ -4,7 +4,6 @@
 // much, the gradient program serves, at three times the work.
 
 import type { Checkpoint } from "../checkpoint/types.ts";
-import { blockShapeOf } from "../programs/block-feeds.ts";
 import { buildLossProgram, type LossProgramOptions } from "../programs/loss-program.ts";
 import { countTargets, trainFeeds, type TrainRow } from "../programs/train-program.ts";
 import { openSession, type SessionOptions, type TensorData } from "../runtime/session.ts";
@@ -37,15 +36,14 @@ export async function createValidator({ checkpoint, trainer, by, session: option
     return { evaluate: (microBatches) => meanLoss(microBatches, trainer.sumLoss), likelihoods, release: async () => {} };
   }
   const session = await openSession(buildLossProgram(checkpoint, program), { ...options, weightsFolder: checkpoint.folder });
-  const blockShape = blockShapeOf(checkpoint, program.maxLength);
   const run = (feeds: Readonly<Record<string, TensorData>>, only: readonly string[]) => session.run({ ...feeds, ...trainer.adapterFeeds }, { only });
-  const sumLoss = async (rows: readonly TrainRow[]): Promise<number> => (await run(trainFeeds(rows, 1, blockShape).feeds, ["loss"])).loss.data[0] as number;
+  const sumLoss = async (rows: readonly TrainRow[]): Promise<number> => (await run(trainFeeds(rows, 1, checkpoint.config).feeds, ["loss"])).loss.data[0] as number;
   return {
     evaluate: (microBatches) => meanLoss(microBatches, sumLoss),
     async likelihoods(microBatches) {
       const found: AnswerLikelihood[] = [];
       for await (const rows of microBatches) {
-        const { nll, best } = await run(trainFeeds(rows, 1, blockShape).feeds, ["nll", "best"]);
+        const { nll, best } = await run(trainFeeds(rows, 1, checkpoint.config).feeds, ["nll", "best"]);
         let first = 0; // targets stand row by row
         for (const row of rows) {
           const targets = targetsOf(row);

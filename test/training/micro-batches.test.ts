@@ -5,13 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Checkpoint } from "../../native-models/checkpoint/types.ts";
-import { blockShapeOf } from "../../native-models/programs/block-feeds.ts";
 import { buildTrainProgram, gradientName, trainFeeds, type TrainRow } from "../../native-models/programs/train-program.ts";
 import { f32, openSession, type Session, type TensorData } from "../../native-models/runtime/session.ts";
 import { relativeDistance, tinyAdapters, tinyCheckpoint, tinyRow, tinyTrainer } from "../support/tiny-training.ts";
 
 const [rank, kind] = [3, "both"] as const;
-const maxLength = 192; // four blocks of attention
 const tolerance = 1e-6; // the same float32 sums in another order: 24 bits over some forty tokens
 
 let folder: string;
@@ -22,7 +20,7 @@ let gradientNames: string[];
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "nullspace-micro-batches-"));
   checkpoint = tinyCheckpoint(join(folder, "model"));
-  const { program, trainable, fixed } = buildTrainProgram(checkpoint, { rank, kind, maxLength });
+  const { program, trainable, fixed } = buildTrainProgram(checkpoint, { rank, kind, maxLength: 64 });
   const tensors = tinyAdapters(checkpoint, rank, 5);
   adapters = Object.fromEntries([...trainable, ...fixed].map(({ name, shape }) => [name, f32(tensors.get(name)!, ...shape)]));
   gradientNames = trainable.map(({ name }) => gradientName(name));
@@ -35,7 +33,7 @@ afterAll(async () => {
 
 /** Loss and all gradients, one after the other, of one micro-batch. */
 async function run(rows: readonly TrainRow[], windowTargets = 20): Promise<Float32Array> {
-  const { feeds } = trainFeeds(rows, windowTargets, blockShapeOf(checkpoint, maxLength));
+  const { feeds } = trainFeeds(rows, windowTargets, checkpoint.config);
   const outputs = await session.run({ ...feeds, ...adapters });
   return Float32Array.from(["loss", ...gradientNames].flatMap((name) => Array.from(outputs[name].data as Float32Array)));
 }
@@ -103,11 +101,10 @@ describe("rows that begin alike", () => {
     { name: "all but the answer", rows: alike(9, 13, 14, 13) },
     { name: "rows of one length", rows: alike(30, 34, 34) },
   ])("$name is computed once and changes nothing", async ({ rows }) => {
-    const shape = blockShapeOf(checkpoint, maxLength);
     const parts = await Promise.all(rows.map((one) => run([one])));
     const sum = parts[0].map((_, i) => parts.reduce((total, part) => total + part[i], 0));
     close("one by one", await run(rows), sum);
-    const packed = trainFeeds(rows, 1, shape).feeds.ids.data.length;
+    const packed = trainFeeds(rows, 1, checkpoint.config).feeds.ids.data.length;
     expect(packed).toBeLessThan(rows.reduce((tokens, { ids }) => tokens + ids.length - 1, 0));
   });
 
@@ -115,12 +112,12 @@ describe("rows that begin alike", () => {
     const twice = [row, { ...row }];
     close("twice", await run(twice), (await run([row])).map((value) => 2 * value));
     const first = Array.from(row.isTrained).indexOf(1);
-    expect(trainFeeds(twice, 1, blockShapeOf(checkpoint, maxLength)).feeds.ids.data.length).toBe(2 * (row.ids.length - 1) - (first - 1));
+    expect(trainFeeds(twice, 1, checkpoint.config).feeds.ids.data.length).toBe(2 * (row.ids.length - 1) - (first - 1));
   });
 
   test("rows that are all trained share nothing", () => {
     const all = { ids: row.ids, isTrained: new Uint8Array(row.ids.length).fill(1) };
-    expect(trainFeeds([all, { ...all }], 1, blockShapeOf(checkpoint, maxLength)).feeds.ids.data.length).toBe(2 * (row.ids.length - 1));
+    expect(trainFeeds([all, { ...all }], 1, checkpoint.config).feeds.ids.data.length).toBe(2 * (row.ids.length - 1));
   });
 });
 

@@ -12,9 +12,9 @@ import { optimize } from "../../native-models/graph/passes/optimize.ts";
 import type { Graph, GraphNode, Value } from "../../native-models/graph/value.ts";
 import type { AdapterKind } from "../../native-models/programs/adapters.ts";
 import { modulesOf } from "../../native-models/programs/names.ts";
-import { blockShapeOf } from "../../native-models/programs/block-feeds.ts";
 import { buildTrainGraph, trainFeeds, type Recomputed } from "../../native-models/programs/train-program.ts";
 import { f32, openSession } from "../../native-models/runtime/session.ts";
+import { sizesOf } from "../../native-models/training/memory-estimate.ts";
 import { adapterKinds, relativeDistance, tinyAdapters, tinyCheckpoint, tinyRow } from "../support/tiny-training.ts";
 
 const rank = 3;
@@ -70,14 +70,16 @@ describe.each(adapterKinds)('the program of kind "%s"', (kind) => {
 
 test("logits exist at trained positions only: no value reaches batch × length × vocabulary", () => {
   for (const recomputed of ["none", "cheap", "scores", "layer"] as const) {
-    const { vocabulary, kvHeads } = checkpoint.config;
-    const sizes = { B0: 50, T0: 64, S0: 64, C: 50, P: 1, Q: 2499 * kvHeads, N: 2500, M: 7 }; // 50 rows of 50 tokens, 7 of them trained
-    const values = graphOf("both", recomputed).nodes.flatMap(({ outputs }) => outputs);
+    const { vocabulary } = checkpoint.config;
+    const graph = graphOf("both", recomputed);
+    const { feeds } = trainFeeds(Array.from({ length: 50 }, (_, i) => tinyRow(51, i < 7 ? 1 : 0, i)), 7, checkpoint.config); // 2500 tokens computed, 7 trained
+    const sizes = sizesOf(emitOnnx(graph), feeds);
+    const values = graph.nodes.flatMap(({ outputs }) => outputs);
     const ofVocabulary = values.filter(({ shape, node }) => shape.at(-1) === vocabulary && node.source.kind === "op");
     expect(new Set(ofVocabulary.map(({ shape }) => shape.join()))).toEqual(new Set(["M,300"]));
     const largest = Math.max(...values.filter(({ shape }) => shape.some((dim) => typeof dim === "string")).map(({ shape }) => countElements(shape, sizes)));
-    expect(largest).toBeLessThanOrEqual(50 * 2 * 64 * 64); // the attention scores
-    expect(largest).toBeLessThan(sizes.N * vocabulary);
+    expect(largest).toBeLessThanOrEqual(50 * 2 * 16 * 64); // the scores of a block
+    expect(largest).toBeLessThan(2500 * vocabulary);
   }
 });
 
@@ -94,7 +96,7 @@ test("the passes change no number of the whole program", async () => {
   const { graph, trainable, fixed } = buildTrainGraph(checkpoint, { rank, kind: "both", maxLength: 32, recomputed: "layer" });
   const tensors = tinyAdapters(checkpoint, rank, 5);
   const feeds = {
-    ...trainFeeds([tinyRow(9, 4, 1), tinyRow(14, 6, 2)], 10, blockShapeOf(checkpoint, 32)).feeds,
+    ...trainFeeds([tinyRow(9, 4, 1), tinyRow(14, 6, 2)], 10, checkpoint.config).feeds,
     ...Object.fromEntries([...trainable, ...fixed].map(({ name, shape }) => [name, f32(tensors.get(name)!, ...shape)])),
   };
   const [plain, passed] = [emitOnnx(dropDead(graph)), emitOnnx(optimize(graph))];
