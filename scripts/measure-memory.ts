@@ -105,7 +105,7 @@ function makeWorld(folder: string, model: string) {
       const checkpoint = openCheckpoint(modelPath);
       const modules = modulesOf(checkpoint.config);
       const method = kind === "zero" ? "lora" : kind === "b" ? "lora-null-v2" : "lora-null-v1";
-      const writer = writeStart(path, { method, kind, rank, seed: 0, modelFingerprint: checkpoint.fingerprint, gramFingerprint: null, modules });
+      const writer = writeStart(path, { method, kind, rank, seed: 0, modelFingerprint: checkpoint.fingerprint, gramFingerprint: null, taskGramFingerprint: null, modules });
       for (const { name, out, in: size } of modules) {
         const singularValues = kind === "zero" ? null : new Float32Array(rank).fill(1);
         writer.write(name, { a: new Float32Array(rank * size).fill(1e-3), b: new Float32Array(out * rank).fill(kind === "zero" ? 0 : 1e-3), singularValues } as Parameters<typeof writer.write>[1]);

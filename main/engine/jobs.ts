@@ -30,11 +30,31 @@ export interface CalibrateJob {
   out: string;
 }
 
+/** Calibration on the task: the prompts of training rows, for methods that look at what is to be learnt. */
+export interface CalibrateTaskJob extends PromptSettings {
+  kind: "calibrate-task";
+  model: string;
+  /** File or dataset folder. */
+  data: string;
+  /** Columns chosen by hand; null: detected. */
+  mapping: ColumnMapping | null;
+  split: Split | null;
+  samples: number;
+  /** Tokens a sample. */
+  length: number;
+  seed: number;
+  scaling: "raw" | "official";
+  /** The Gram file to write (.safetensors). */
+  out: string;
+}
+
 export interface InitJob {
   kind: "init";
   model: string;
-  /** Gram file; null only for methods that need none (lora). */
+  /** Gram file of knowledge text; null for methods that do not look at it. */
   grams: string | null;
+  /** Gram file of the task's prompts; null for methods that do not look at it. */
+  taskGrams: string | null;
   method: Method;
   rank: number;
   seed: number;
@@ -231,13 +251,17 @@ export interface SampleModelJob {
   out: string;
 }
 
-export type JobSpec = CalibrateJob | InitJob | TrainJob | EstimateJob | CountRowsJob | ProbeJob | AskJob | SurpriseJob | SampleModelJob;
+export type JobSpec = CalibrateJob | CalibrateTaskJob | InitJob | TrainJob | EstimateJob | CountRowsJob | ProbeJob | AskJob | SurpriseJob | SampleModelJob;
 
 export interface CalibrateResult {
   kind: "calibrate";
   out: string;
   tokens: number;
   elapsedMs: number;
+}
+
+export interface CalibrateTaskResult extends Omit<CalibrateResult, "kind"> {
+  kind: "calibrate-task";
 }
 
 export interface InitResult {
@@ -247,6 +271,8 @@ export interface InitResult {
   parameters: number;
   /** Σ over layers of the calibration energy kept in the update space, relative to the total. */
   energyShare: number | null;
+  /** The most that any layer input's energy can lie above the least possible, as a share of it; null where none is sought. */
+  energyExcess: number | null;
   elapsedMs: number;
 }
 
@@ -362,6 +388,6 @@ export interface SampleModelResult {
   elapsedMs: number;
 }
 
-export type JobResult = CalibrateResult | InitResult | TrainResult | EstimateResult | CountRowsResult | ProbeResult | AskResult | SurpriseResult | SampleModelResult;
+export type JobResult = CalibrateResult | CalibrateTaskResult | InitResult | TrainResult | EstimateResult | CountRowsResult | ProbeResult | AskResult | SurpriseResult | SampleModelResult;
 
 export type ResultOf<J extends JobSpec> = Extract<JobResult, { kind: J["kind"] }>;

@@ -66,9 +66,14 @@ const memorySettings = {
 export const jobSpec = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("calibrate"), model: text, questions: text, samples: whole, length: whole, seed: whole, scaling: z.enum(["raw", "official"]), out: text }),
   z.object({
+    kind: z.literal("calibrate-task"), model: text, data: text, mapping: mapping.nullable(), split: split.nullable(), ...promptSettings,
+    samples: whole, length: whole, seed: whole, scaling: z.enum(["raw", "official"]), out: text,
+  }),
+  z.object({
     kind: z.literal("init"),
     model: text,
     grams: text.nullable(),
+    taskGrams: text.nullable(),
     method,
     rank: whole,
     seed: whole,
@@ -147,7 +152,8 @@ const score = z.object({ questions: whole, exactMatch: real, contains: real, log
 
 const jobResult = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("calibrate"), out: text, tokens: whole, elapsedMs: real }),
-  z.object({ kind: z.literal("init"), out: text, modules: whole, parameters: whole, energyShare: real.nullable(), elapsedMs: real }),
+  z.object({ kind: z.literal("calibrate-task"), out: text, tokens: whole, elapsedMs: real }),
+  z.object({ kind: z.literal("init"), out: text, modules: whole, parameters: whole, energyShare: real.nullable(), energyExcess: real.nullable(), elapsedMs: real }),
   z.object({
     kind: z.literal("train"),
     out: text,

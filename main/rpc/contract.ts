@@ -10,7 +10,7 @@ import * as p from "../services/params.ts";
 
 export type * from "../services/shapes.ts";
 /** Defaults and schemas of the two calls that a person fills in, so that a form says what is wrong before it is sent. */
-export { askParams, defaults, mostColumns, runParams } from "../services/params.ts";
+export { askParams, defaults, gramNeeds, mostColumns, readsKnowledge, readsTask, runParams } from "../services/params.ts";
 
 const base = oc.errors({
   USER: { status: 422, data: z.object({ what: z.string(), where: z.string(), fix: z.string() }) },
@@ -59,6 +59,8 @@ export const contract = {
   stages: {
     /** One stage alone; leaving the stream cancels it. */
     calibrate: base.input(p.calibrateParams).output(stream<s.CalibrateEvent>()),
+    /** The prompts of training rows, for methods that look at the task. */
+    calibrateTask: base.input(p.calibrateTaskParams).output(stream<s.CalibrateTaskEvent>()),
     init: base.input(p.initParams).output(stream<s.InitEvent>()),
     /** Training alone, as a run of its own: follow it by its id. */
     train: base.input(p.trainParams).output(type<{ id: number }>()),

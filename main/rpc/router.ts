@@ -64,6 +64,7 @@ export function makeRouter({ services, log }: RouterDeps) {
     },
     stages: {
       calibrate: os.stages.calibrate.handler(({ input, signal }) => stream(stages.calibrate(input, signal))),
+      calibrateTask: os.stages.calibrateTask.handler(({ input, signal }) => stream(stages.calibrateTask(input, signal))),
       init: os.stages.init.handler(({ input, signal }) => stream(stages.init(input, signal))),
       train: os.stages.train.handler(({ input }) => stages.train(input)),
     },

@@ -2,6 +2,8 @@
 // call against its schema once; the command line shows the same defaults in --help.
 
 import { z } from "zod";
+import type { Method } from "../../native-models/nullspace/types.ts";
+import type { GramNeed } from "../../native-models/starts/method.ts";
 import type { TaskName } from "../../native-models/probe/task.ts";
 import type { recomputedLevels } from "../../native-models/training/memory-terms.ts";
 
@@ -9,7 +11,14 @@ const path = z.string().min(1, "is empty").max(4096);
 const id = z.int().min(1);
 const seed = z.int().min(0).max(2 ** 31 - 1);
 const count = (most: number) => z.int().min(1).max(most);
-export const methods = ["lora-null-v1", "lora-null-v2", "lora"] as const;
+export const methods = ["lora-null-v2", "lora-null-v1", "task-null", "lora", "corda-knowledge", "corda-task", "pissa", "milora", "olora", "eva"] as const satisfies readonly Method[];
+/** What each method reads besides the weights: text that says what must be kept, the training prompts, both or nothing. */
+export const gramNeeds = {
+  "lora-null-v2": "knowledge", "lora-null-v1": "knowledge", "task-null": "knowledge and task", lora: "none", "corda-knowledge": "knowledge",
+  "corda-task": "task", pissa: "none", milora: "none", olora: "none", eva: "task",
+} as const satisfies Record<Method, GramNeed>;
+export const readsKnowledge = (method: Method): boolean => gramNeeds[method].includes("knowledge");
+export const readsTask = (method: Method): boolean => gramNeeds[method].includes("task");
 export const scalings = ["raw", "official"] as const;
 export const templates = ["auto", "chat", "alpaca"] as const;
 export const overLongChoices = ["drop", "cut-prompt", "refuse"] as const;
@@ -155,19 +164,23 @@ const training = {
   memoryBytes: z.int().positive().nullable().default(null),
 };
 
-export const calibrateParams = z.object({
+const calibrationAlone = {
   model: path,
-  questions: path,
   samples: calibration.samples,
   length: calibration.calibrationLength,
   scaling: calibration.scaling,
   seed: seed.default(defaults.seed),
   out: path,
-});
+};
+export const calibrateParams = z.object({ ...calibrationAlone, questions: path });
+/** The prompts of training rows. */
+export const calibrateTaskParams = z.object({ ...calibrationAlone, data: path, ...reading, template: z.enum(templates).default("auto") });
 
 export const initParams = z.object({
   model: path,
   grams: path.nullable().default(null),
+  /** Of the training prompts, for methods that look at the task. */
+  taskGrams: path.nullable().default(null),
   ...start,
   seed: seed.default(defaults.seed),
   out: path,
@@ -366,6 +379,7 @@ export const filesParams = z.object({
 export const settingsParams = z.object({ theme: z.enum(["system", "light", "dark"]).optional() });
 
 export type CalibrateStart = z.output<typeof calibrateParams>;
+export type CalibrateTaskStart = z.output<typeof calibrateTaskParams>;
 export type InitStart = z.output<typeof initParams>;
 export type TrainSettings = z.output<typeof trainParams>;
 export type RunSettings = z.output<typeof runParams>;

@@ -5,17 +5,17 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
-import type { TrainJob, TrainResult, JobResult } from "../engine/jobs.ts";
+import type { CalibrateResult, CalibrateTaskResult, TrainJob, TrainResult, JobResult } from "../engine/jobs.ts";
 import type { Deps } from "./deps.ts";
 import { JobCancelled, JobFailure, resultOrThrow, storedError } from "./job-failure.ts";
 import type { ProbeStart } from "./params.ts";
-import { defaults } from "./params.ts";
+import { defaults, gramNeeds, readsKnowledge, readsTask } from "./params.ts";
 import type { Probes } from "./probes.ts";
 import { retentionOf } from "./retention-settings.ts";
 import { recordRun, type RunRecord } from "./run-record.ts";
 import type { RunConfig, Stage } from "./shapes.ts";
 import { contentHash, stageKey } from "./stage-keys.ts";
-import { copyInPlace, type Stages } from "./stages.ts";
+import { copyInPlace, type StageDone, type Stages } from "./stages.ts";
 import { readTrainKey, writeTrainKey } from "./train-key.ts";
 import { validationOf } from "./validation-settings.ts";
 
@@ -33,6 +33,7 @@ interface Work {
   signal: AbortSignal;
   /** What earlier stages gave. */
   grams: { path: string; key: string } | null;
+  taskGrams: { path: string; key: string } | null;
   start: { path: string; key: string } | null;
 }
 
@@ -41,7 +42,7 @@ export const closing = new DOMException("Nullspace is closing", "AbortError");
 
 export function stagesOf(config: RunConfig): Stage[] {
   if (config.kind === "train") return ["train"];
-  const stages: Stage[] = config.method === "lora" ? ["init", "train"] : ["calibrate", "init", "train"];
+  const stages: Stage[] = gramNeeds[config.method] === "none" ? ["init", "train"] : ["calibrate", "init", "train"];
   if (config.probe !== null) stages.push("probe");
   if (config.taskProbe !== null) stages.push("task-probe");
   return stages;
@@ -54,17 +55,20 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
 
   const doStage: Record<Stage, (work: Work) => Promise<StageEnd>> = {
     async calibrate(work) {
-      const config = full(work.config);
-      const { model, questions, samples, seed, scaling } = config;
-      const done = await stages.calibrate({ model, questions, samples, length: config.calibrationLength, seed, scaling, out: null }, emitter(work));
-      work.grams = { path: done.result.out, key: done.key };
-      return { output: done.result.out, ...done };
+      const { model, questions, samples, calibrationLength: length, seed, scaling, method, data, mapping = null, split = null, template, chatTemplate } = full(work.config);
+      const settings = { model, samples, length, seed, scaling, out: null };
+      const knowledge = readsKnowledge(method) ? await stages.calibrate({ ...settings, questions }, emitter(work)) : null;
+      const task = readsTask(method) ? await stages.calibrateTask({ ...settings, data, mapping, split, template, chatTemplate: chatTemplate ?? null }, emitter(work)) : null;
+      work.grams = knowledge && { path: knowledge.result.out, key: knowledge.key };
+      work.taskGrams = task && { path: task.result.out, key: task.key };
+      return calibrated(knowledge, task);
     },
 
     async init(work) {
       const { model, method, rank, seed } = full(work.config);
-      const grams = work.grams === null ? { grams: null } : { grams: work.grams.path, gramsKey: work.grams.key };
-      const done = await stages.init({ model, method, rank, seed, out: null, ...grams }, emitter(work));
+      const { grams, taskGrams } = work;
+      const files = { grams: grams?.path ?? null, taskGrams: taskGrams?.path ?? null, ...(grams && { gramsKey: grams.key }), ...(taskGrams && { taskGramsKey: taskGrams.key }) };
+      const done = await stages.init({ model, method, rank, seed, out: null, ...files }, emitter(work));
       work.start = { path: done.result.out, key: done.key };
       return { output: done.result.out, ...done };
     },
@@ -187,7 +191,7 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
     if (row === null) return;
     const owner = membership.owner();
     const record = recordRun(deps, id);
-    const state: Work = { id, config: row.config as RunConfig, folder: row.folder, record, signal, grams: null, start: null };
+    const state: Work = { id, config: row.config as RunConfig, folder: row.folder, record, signal, grams: null, taskGrams: null, start: null };
     let stage: Stage | null = null;
     try {
       for (stage of stagesOf(state.config)) {
@@ -229,6 +233,15 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
 function rowsKey({ mapping, split, overLong, chatTemplate }: RunConfig): { rows?: string } {
   const isAsEver = !mapping && !split && (overLong ?? "drop") === "drop" && !chatTemplate;
   return isAsEver ? {} : { rows: JSON.stringify({ mapping, split, overLong, chatTemplate }) };
+}
+
+/** Both texts are one stage. */
+function calibrated(knowledge: StageDone<CalibrateResult> | null, task: StageDone<CalibrateTaskResult> | null): StageEnd {
+  const done = [knowledge, task].filter((each) => each !== null);
+  const sum = (of: (result: CalibrateResult | CalibrateTaskResult) => number): number => done.reduce((total, { result }) => total + of(result), 0);
+  const { out } = (knowledge ?? task)!.result;
+  const result: CalibrateResult = { kind: "calibrate", out, tokens: sum(({ tokens }) => tokens), elapsedMs: sum(({ elapsedMs }) => elapsedMs) };
+  return { output: out, result, isReused: done.every(({ isReused }) => isReused) };
 }
 
 const emitter = ({ record, signal }: Work) => ({ emit: record.emit, signal });

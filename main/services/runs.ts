@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { UserError } from "../../native-models/errors.ts";
 import type { RunRow } from "../db/runs.ts";
 import type { Deps } from "./deps.ts";
-import type { RunSettings, TrainSettings } from "./params.ts";
+import { readsKnowledge, type RunSettings, type TrainSettings } from "./params.ts";
 import { requireKnownRows, requireLikeRows } from "./known-rows.ts";
 import { absolute, requireThere } from "./paths.ts";
 import { settledRetention } from "./retention-settings.ts";
@@ -132,7 +132,7 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
         probe: probeFile(given.probe, "probe"),
         taskProbe: probeFile(given.taskProbe, "taskProbe"),
       };
-      if (config.method !== "lora") requireThere(config.questions, "runs.start: questions");
+      if (readsKnowledge(config.method)) requireThere(config.questions, "runs.start: questions");
       if (config.taskProbe !== null) await requireLikeRows(readers, config.taskProbe.questions, config.mapping, "runs.start: taskProbe.questions");
       stages.requireRankFits(config.model, config.rank);
       const { kind: _, chatTemplate: __, ...lastRun } = config;

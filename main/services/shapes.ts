@@ -5,7 +5,7 @@ import type { ErrorParts } from "../../native-models/errors.ts";
 import type { TensorDtype } from "../../native-models/checkpoint/types.ts";
 import type { LengthHistogram } from "../../native-models/data/histogram.ts";
 import type { RowsAccount } from "../../native-models/data/row-tally.ts";
-import type { JobResult, ProbeScore, CalibrateResult, InitResult, RowsHead, RowsReport } from "../engine/jobs.ts";
+import type { JobResult, ProbeScore, CalibrateResult, CalibrateTaskResult, InitResult, RowsHead, RowsReport } from "../engine/jobs.ts";
 import type { MemoryPlan, MemoryProposal } from "../../native-models/training/memory-plan.ts";
 import type { ProbeAnswer, ProgressEvent, RetentionPoint, TrainPoint, ValidationPoint } from "../engine/events.ts";
 import type { RunSettings, TrainSettings, ProbeStart, Sampling, Subject } from "./params.ts";
@@ -417,6 +417,7 @@ export type StageEvent<R> =
   | { type: "done"; result: R; isReused: boolean };
 
 export type CalibrateEvent = StageEvent<CalibrateResult>;
+export type CalibrateTaskEvent = StageEvent<CalibrateTaskResult>;
 export type InitEvent = StageEvent<InitResult>;
 
 // ---- files, settings, system ----

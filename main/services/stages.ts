@@ -5,14 +5,16 @@ import { cpSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
 import type { Emit } from "../engine/events.ts";
-import type { CalibrateResult, InitResult, JobResult } from "../engine/jobs.ts";
+import type { CalibrateResult, CalibrateTaskResult, InitResult, JobResult } from "../engine/jobs.ts";
 import type { Deps } from "./deps.ts";
 import { resultOrThrow } from "./job-failure.ts";
 import { jobStream } from "./job-stream.ts";
-import type { CalibrateStart, InitStart } from "./params.ts";
+import { requireKnownRows } from "./known-rows.ts";
+import { readsKnowledge, readsTask, type CalibrateStart, type CalibrateTaskStart, type InitStart } from "./params.ts";
 import { absolute, requireThere } from "./paths.ts";
-import type { CalibrateEvent, InitEvent, StageEvent } from "./shapes.ts";
+import type { CalibrateEvent, CalibrateTaskEvent, InitEvent, StageEvent } from "./shapes.ts";
 import { contentHash, fileStamp, stageKey } from "./stage-keys.ts";
+import { chooseTemplate } from "./template.ts";
 
 export interface StageDone<R> {
   key: string;
@@ -55,52 +57,61 @@ export function stageWork({ store, engine, readers, home, now }: Deps) {
       seed: params.seed,
       scaling: params.scaling,
     });
-    const out = params.out === null ? join(home.cache, `grams-${key.slice(0, 32)}.safetensors`) : absolute(params.out);
-    const found = find<CalibrateResult>(key);
-    if (found !== null) {
-      if (params.out === null) return { key, result: found.result, isReused: true };
-      copyInPlace(found.path, out);
-      return { key, result: { ...found.result, out }, isReused: true };
-    }
-    mkdirSync(dirname(out), { recursive: true });
     const { samples, length, seed, scaling } = params;
-    const result = resultOrThrow(await engine.run({ kind: "calibrate", model, questions, samples, length, seed, scaling, out }, { emit, signal }));
-    record(key, "calibrate", out, result);
-    return { key, result, isReused: false };
+    return foundOrMade("calibrate", key, { out: params.out, cached: `grams-${key.slice(0, 32)}.safetensors` }, async (out) =>
+      resultOrThrow(await engine.run({ kind: "calibrate", model, questions, samples, length, seed, scaling, out }, { emit, signal })));
   }
 
-  /** `gramsKey` is known within a run; for a file alone it is found by the file's place or content. */
-  async function init(params: Omit<InitStart, "out"> & { out: string | null; gramsKey?: string }, { emit, signal }: Working): Promise<StageDone<InitResult>> {
+  /** Grams of the training prompts. `chatTemplate` is known within a run. */
+  async function calibrateTask(params: Omit<CalibrateTaskStart, "out"> & { out: string | null; chatTemplate?: string | null }, { emit, signal }: Working): Promise<StageDone<CalibrateTaskResult>> {
     const model = absolute(params.model);
-    if (params.method !== "lora" && params.grams === null) {
-      throw new UserError({
-        what: `The method ${params.method} needs the Gram file of a calibration.`,
-        where: "init: grams",
-        fix: "Run calibrate first and give its file with --grams, or choose the method lora.",
-      });
-    }
-    const grams = params.method === "lora" || params.grams === null ? null : absolute(params.grams);
-    if (grams !== null) requireThere(grams, "init: grams");
-    requireRankFits(model, params.rank);
+    const data = absolute(params.data);
+    requireThere(data, "calibrate: data");
+    const fingerprint = fingerprintOf(model);
+    if (params.out !== null) await requireKnownRows(readers, data, params, "calibrate: data");
+    const chosen = chooseTemplate(readers, model, params.template);
+    const { samples, length, seed, scaling, mapping, split } = params;
+    const { template, chatTemplate } = { ...chosen, ...(params.chatTemplate !== undefined && { chatTemplate: params.chatTemplate }) };
+    const key = stageKey("calibrate-task", {
+      model: fingerprint, data: await contentHash(data, "calibrate: data"), mapping: JSON.stringify(mapping), split, template, chatTemplate, samples, length, seed, scaling,
+    });
+    return foundOrMade("calibrate-task", key, { out: params.out, cached: `task-grams-${key.slice(0, 32)}.safetensors` }, async (out) =>
+      resultOrThrow(await engine.run({ kind: "calibrate-task", model, data, mapping, split, template, chatTemplate, samples, length, seed, scaling, out }, { emit, signal })));
+  }
+
+  /** The keys of the Gram files are known within a run; for a file alone they are found by the file's place or content. */
+  async function init(params: Omit<InitStart, "out"> & { out: string | null; gramsKey?: string; taskGramsKey?: string }, { emit, signal }: Working): Promise<StageDone<InitResult>> {
+    const model = absolute(params.model);
     const { method, rank, seed } = params;
-    const gramsKey = grams === null ? null : (params.gramsKey ?? (await keyOfFile(grams)));
-    const key = stageKey("init", { model: fingerprintOf(model), grams: gramsKey, method, rank, seed });
-    const out = params.out === null ? join(home.cache, `start-${key.slice(0, 32)}`) : absolute(params.out);
-    const found = find<InitResult>(key);
+    const grams = readsKnowledge(method) ? neededGrams(params.grams, method, knowledgeGrams) : null;
+    const taskGrams = readsTask(method) ? neededGrams(params.taskGrams, method, promptGrams) : null;
+    requireRankFits(model, rank);
+    const gramsKey = grams && (params.gramsKey ?? (await keyOfFile(grams, "init: grams")));
+    const taskGramsKey = taskGrams && (params.taskGramsKey ?? (await keyOfFile(taskGrams, "init: taskGrams")));
+    // Without a task as ever, so that starts of before are found again.
+    const key = stageKey("init", { model: fingerprintOf(model), grams: gramsKey, ...(taskGramsKey !== null && { taskGrams: taskGramsKey }), method, rank, seed });
+    return foundOrMade("init", key, { out: params.out, cached: `start-${key.slice(0, 32)}` }, async (out) =>
+      resultOrThrow(await engine.run({ kind: "init", model, grams, taskGrams, method, rank, seed, out }, { emit, signal })));
+  }
+
+  /** The output of the same work, copied to where it is wanted, or made there; `out` null: in the store's cache. */
+  async function foundOrMade<R extends JobResult & { out: string }>(stage: string, key: string, place: { out: string | null; cached: string }, make: (out: string) => Promise<R>): Promise<StageDone<R>> {
+    const out = place.out === null ? join(home.cache, place.cached) : absolute(place.out);
+    const found = find<R>(key);
     if (found !== null) {
-      if (params.out === null) return { key, result: found.result, isReused: true };
+      if (place.out === null) return { key, result: found.result, isReused: true };
       copyInPlace(found.path, out);
       return { key, result: { ...found.result, out }, isReused: true };
     }
     mkdirSync(dirname(out), { recursive: true });
-    const result = resultOrThrow(await engine.run({ kind: "init", model, grams, method, rank, seed, out }, { emit, signal }));
-    record(key, "init", out, result);
+    const result = await make(out);
+    record(key, stage, out, result);
     return { key, result, isReused: false };
   }
 
-  async function keyOfFile(file: string): Promise<string> {
+  async function keyOfFile(file: string, where: string): Promise<string> {
     const row = store.stageOutputs.findByPath(file);
-    return row !== null && fileStamp(file) === row.stamp ? row.key : contentHash(file, "init: grams");
+    return row !== null && fileStamp(file) === row.stamp ? row.key : contentHash(file, where);
   }
 
   function describe(model: string) {
@@ -122,7 +133,17 @@ export function stageWork({ store, engine, readers, home, now }: Deps) {
     });
   }
 
-  return { find, record, calibrate, init, describe, fingerprintOf, requireRankFits };
+  return { find, record, calibrate, calibrateTask, init, describe, fingerprintOf, requireRankFits };
+}
+
+const knowledgeGrams = { where: "init: grams", what: "the Gram file of a calibration", fix: "Run calibrate first and give its file with --grams, or choose the method lora." };
+const promptGrams = { where: "init: taskGrams", what: "a Gram file of the training prompts", fix: "Run calibrate with --data on the training rows and give its file with --task-grams, or choose another method." };
+
+function neededGrams(file: string | null, method: string, { where, what, fix }: typeof knowledgeGrams): string {
+  if (file === null) throw new UserError({ what: `The method ${method} needs ${what}.`, where, fix });
+  const path = absolute(file);
+  requireThere(path, where);
+  return path;
 }
 
 /** Stages as streams, for callers that want one alone. */
@@ -130,6 +151,8 @@ export function stagesService(stages: Stages) {
   return {
     calibrate: (params: CalibrateStart, signal?: AbortSignal): AsyncGenerator<CalibrateEvent> =>
       stageStream((working) => stages.calibrate(params, working), signal),
+    calibrateTask: (params: CalibrateTaskStart, signal?: AbortSignal): AsyncGenerator<CalibrateTaskEvent> =>
+      stageStream((working) => stages.calibrateTask(params, working), signal),
     init: (params: InitStart, signal?: AbortSignal): AsyncGenerator<InitEvent> =>
       stageStream((working) => stages.init(params, working), signal),
   };

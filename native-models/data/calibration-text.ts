@@ -31,10 +31,7 @@ export function calibrationWindows(
   tokenizer: Tokenizer,
   { samples, length, seed }: { samples: number; length: number; seed: number | null },
 ): CalibrationWindows {
-  const needed = samples * length;
-  if (!(Number.isInteger(samples) && Number.isInteger(length) && samples >= 1 && length >= 1 && needed <= mostTokens)) {
-    throw new UserError({ what: `${samples} samples of ${length} tokens cannot be taken.`, where: "calibrate: samples, length", fix: `Choose whole numbers from 1, with a product up to ${mostTokens}.` });
-  }
+  const needed = requireWindows(samples, length);
   const texts = questions.map((question) => question.question);
   const enoughCharacters = needed * charactersPerToken;
   const text = seed === null ? firstCharacters(texts, enoughCharacters) : texts.join(separator);
@@ -57,6 +54,13 @@ export function calibrationWindows(
   }
   const windows = seed === null ? consecutive(repeated === text ? ids : encodeFromStart(repeated, tokenizer), samples, length) : random(repeated, tokenizer, samples, length, seed);
   return { ids: windows, samples, length, textTokens: ids.length, warnings };
+}
+
+/** Tokens of so many windows; refuses what cannot be taken. */
+export function requireWindows(samples: number, length: number): number {
+  const needed = samples * length;
+  if (Number.isInteger(samples) && Number.isInteger(length) && samples >= 1 && length >= 1 && needed <= mostTokens) return needed;
+  throw new UserError({ what: `${samples} samples of ${length} tokens cannot be taken.`, where: "calibrate: samples, length", fix: `Choose whole numbers from 1, with a product up to ${mostTokens}.` });
 }
 
 /** Whole questions from the beginning until there are `characters`. */

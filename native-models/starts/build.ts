@@ -21,7 +21,7 @@ export interface BuildOptions {
   checkpoint: Checkpoint;
   /** Gram of the text to keep; null only for a method that needs none. */
   gramFile: GramFile | null;
-  /** Gram of the training prompts, for methods that look at the task; a method that looks at nothing else takes gramFile too. */
+  /** Gram of the training prompts, for methods that look at the task. */
   taskGramFile?: GramFile | null;
   method: Method;
   rank: number;
@@ -89,7 +89,7 @@ function workersFor(modules: readonly Module[]): number {
 function neededGrams({ checkpoint, gramFile, taskGramFile = null, method }: BuildOptions): Pick<LayerSource, "knowledge" | "task"> {
   const need = methods[method].grams;
   const knowledge = needed(need === "knowledge" || need === "knowledge and task", gramFile, method, "knowledge");
-  const task = needed(need === "task" || need === "knowledge and task", taskGramFile ?? (need === "task" ? gramFile : null), method, "task");
+  const task = needed(need === "task" || need === "knowledge and task", taskGramFile, method, "task");
   for (const file of [knowledge, task]) if (file) requireGramsOf(file, checkpoint.fingerprint, checkpoint.config);
   return { knowledge, task };
 }
@@ -113,8 +113,8 @@ function needed(isNeeded: boolean, file: GramFile | null, method: Method, text: 
   if (file) return file;
   throw new UserError({
     what: `The method ${method} looks at a Gram file of ${text} text and none was given.`,
-    where: "init: grams",
-    fix: "Run `nullspace calibrate` first and give its file with --grams, or choose the method lora.",
+    where: text === "task" ? "init: taskGrams" : "init: grams",
+    fix: text === "task" ? "Run `nullspace calibrate --data` on the training rows and give its file with --task-grams, or choose another method." : "Run `nullspace calibrate` first and give its file with --grams, or choose the method lora.",
   });
 }
 

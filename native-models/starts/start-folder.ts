@@ -36,8 +36,9 @@ export interface StartInfo {
   rank: number;
   seed: number;
   modelFingerprint: string;
-  /** Fingerprint of the Gram file; null where the method needs none. */
+  /** Fingerprints of the Gram files of knowledge text and of the task's prompts; null where the method does not look at them. */
   gramFingerprint: string | null;
+  taskGramFingerprint: string | null;
   modules: readonly Pick<Module, "name" | "out" | "in">[];
   /** One entry a layer input; empty where the method has no update space. */
   energies: readonly InputEnergy[];
@@ -156,16 +157,17 @@ function checkedInfo(json: Record<string, unknown>, file: string): StartInfo {
     new UserError({ what: `The field "${field}" is missing or not as this program writes it.`, where: `${file}: ${field}`, fix: "Make the start again with `nullspace init`." });
   if (json["format"] !== "nullspace-start") throw wrong("format");
   if (json["version"] !== formatVersion) throw wrong("version");
-  const { method, kind, rank, seed, modelFingerprint, gramFingerprint, modules, energies } = json;
+  const { method, kind, rank, seed, modelFingerprint, gramFingerprint, taskGramFingerprint = null, modules, energies } = json; // older starts have no task
   if (typeof method !== "string" || !isMethod(method)) throw wrong("method");
   if (kind !== "both" && kind !== "b" && kind !== "zero") throw wrong("kind");
   if (!isCount(rank) || rank < 1) throw wrong("rank");
   if (!isCount(seed)) throw wrong("seed");
   if (typeof modelFingerprint !== "string") throw wrong("modelFingerprint");
   if (gramFingerprint !== null && typeof gramFingerprint !== "string") throw wrong("gramFingerprint");
+  if (taskGramFingerprint !== null && typeof taskGramFingerprint !== "string") throw wrong("taskGramFingerprint");
   if (!Array.isArray(modules) || !modules.every(isModule)) throw wrong("modules");
   if (!Array.isArray(energies)) throw wrong("energies");
-  return { method, kind, rank, seed, modelFingerprint, gramFingerprint, modules, energies: energies as InputEnergy[] };
+  return { method, kind, rank, seed, modelFingerprint, gramFingerprint, taskGramFingerprint, modules, energies: energies as InputEnergy[] };
 }
 
 function isCount(value: unknown): value is number {

@@ -3,7 +3,7 @@
 // shipped samples.
 
 import { errorParts } from "../../main/rpc/client.ts";
-import { defaults, runParams, type AppSettings, type ColumnMapping, type MemoryPlan, type MemoryProposal, type QuestionsPreview, type RunStartInput, type Split } from "../../main/rpc/contract.ts";
+import { defaults, readsKnowledge, runParams, type AppSettings, type ColumnMapping, type MemoryPlan, type MemoryProposal, type QuestionsPreview, type RunStartInput, type Split } from "../../main/rpc/contract.ts";
 import { issuesByField, planSteps } from "../draw/form.ts";
 import type { Connection, Problem } from "./connection.svelte.ts";
 import { forgetDraft, keepDraft, keptDraft } from "./kept-draft.ts";
@@ -82,7 +82,7 @@ export class NewRunState {
   #connection: Connection;
   #system: SystemState;
 
-  needsCalibration = $derived(this.draft.method !== "lora");
+  needsCalibration = $derived(readsKnowledge(this.draft.method ?? defaults.method));
   input = $derived.by((): RunStartInput => {
     const { name, probe, taskProbe, duration, steps, epochs, validation, ...rest } = this.draft;
     const asked = ({ isOn, ...settings }: ProbeDraft) => (isOn && settings.questions !== "" ? settings : null);

@@ -50,6 +50,19 @@ test("calibrate finds the same work again and writes it where it was asked for",
   expect(existsSync(join(world.folder, "b.safetensors"))).toBe(true);
 });
 
+test("a method that looks at the task starts from the Grams of training prompts", async () => {
+  const model = world.model("plain");
+  const at = (name: string) => join(world.folder, name);
+  const calibrate = await cli(["calibrate", "--model", model, "--data", world.data, "--samples", "3", "--out", at("t.safetensors"), "--json"]);
+  expect(calibrate.json()).toMatchObject({ result: { kind: "calibrate-task", out: at("t.safetensors") } });
+  const init = (...more: string[]) => cli(["init", "--model", model, "--method", "eva", "--out", at("start"), ...more]);
+  expect((await init("--task-grams", at("t.safetensors"), "--json")).json()).toMatchObject({ result: { kind: "init" } });
+  const without = await init();
+  expect(without.code).toBe(1);
+  expect(without.stderr).toContain("The method eva needs a Gram file of the training prompts.");
+  expect((await cli(["calibrate", "--model", model, "--out", at("x.safetensors")])).stderr).toContain("Neither --questions nor --data is given.");
+});
+
 test("run does all stages; runs lists, shows and deletes it", async () => {
   const run = await cli(runArgs("plain", "--probe-questions", world.questions, "--limit", "4", "--name", "first", "--json"));
   expect(run.code).toBe(0);

@@ -3,12 +3,12 @@
 // "dies-always". The loss of step s is 1 / s, so that a resumed run can be compared with one that never stopped; the
 // validation loss is lowest at step 4; each step takes 2 % of retention.
 
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
 import type { Emit } from "../../main/engine/events.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
-import type { AskJob, CalibrateJob, CountRowsJob, InitJob, JobResult, JobSpec, ProbeJob, RowsReport, SurpriseJob, TrainJob } from "../../main/engine/jobs.ts";
+import type { AskJob, CalibrateJob, CalibrateTaskJob, CountRowsJob, InitJob, JobResult, JobSpec, ProbeJob, RowsReport, SurpriseJob, TrainJob } from "../../main/engine/jobs.ts";
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -27,6 +27,7 @@ export async function runJob(spec: JobSpec, emit: Emit, signal: AbortSignal): Pr
   const context = { emit, signal, has };
   switch (spec.kind) {
     case "calibrate": return calibrate({ spec, ...context });
+    case "calibrate-task": return calibrateTask({ spec, ...context });
     case "init": return init({ spec, ...context });
     case "train": return train({ spec, ...context });
     case "estimate": return { kind: "estimate", memory: fakeMemory, retentionTokens: spec.retention && 10 * spec.retention.limit };
@@ -62,11 +63,18 @@ async function calibrate({ spec, emit, signal, has }: Context<CalibrateJob>): Pr
   return { kind: "calibrate", out: spec.out, tokens: spec.samples * spec.length, elapsedMs: 1 };
 }
 
+async function calibrateTask({ spec, emit }: Context<CalibrateTaskJob>): Promise<JobResult> {
+  emit({ type: "progress", stage: "Reading training prompts", done: 1, total: 1, unit: "tokens", ratePerSecond: 50, leftMs: 0 });
+  writeFileSync(spec.out, `task grams ${spec.template} ${spec.samples} ${spec.length} ${spec.seed}`);
+  return { kind: "calibrate-task", out: spec.out, tokens: spec.samples * spec.length, elapsedMs: 1 };
+}
+
 async function init({ spec }: Context<InitJob>): Promise<JobResult> {
+  const read = [spec.grams, spec.taskGrams].map((file) => file && readFileSync(file, "utf8"));
   mkdirSync(spec.out, { recursive: true });
-  writeFileSync(join(spec.out, "init.json"), JSON.stringify({ rank: spec.rank }));
+  writeFileSync(join(spec.out, "init.json"), JSON.stringify({ rank: spec.rank, read }));
   writeFileSync(join(spec.out, "init.safetensors"), "start");
-  return { kind: "init", out: spec.out, modules: 7, parameters: 100, energyShare: spec.grams === null ? null : 0.01, elapsedMs: 1 };
+  return { kind: "init", out: spec.out, modules: 7, parameters: 100, energyShare: spec.grams === null ? null : 0.01, energyExcess: spec.grams === null ? null : 2e-9, elapsedMs: 1 };
 }
 
 async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<JobResult> {

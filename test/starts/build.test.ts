@@ -47,7 +47,7 @@ async function build(settings: Partial<BuildOptions> = {}): Promise<{ starts: Ma
 }
 
 const infoOf = (method: Method, rank: number): Omit<StartInfo, "energies"> => ({
-  method, kind: methods[method].kind, rank, seed: 0, modelFingerprint: checkpoint.fingerprint, gramFingerprint: "g",
+  method, kind: methods[method].kind, rank, seed: 0, modelFingerprint: checkpoint.fingerprint, gramFingerprint: "g", taskGramFingerprint: null,
   modules: modulesOf(checkpoint.config).map(({ name, out, in: size }) => ({ name, out, in: size })),
 });
 
@@ -109,6 +109,7 @@ describe("is refused with a reason", () => {
 
   test("a missing Gram file", async () => {
     expect((await refusal({ gramFile: null })).what).toMatch(/lora-null-v1 looks at a Gram file of knowledge text and none was given/);
+    expect((await refusal({ method: "eva" })).what).toMatch(/eva looks at a Gram file of task text and none was given/);
   });
 
   test("Grams of another model", async () => {

@@ -1,14 +1,15 @@
 // A tiny model with everything a run needs: rows, questions, Grams and starts, made by the real jobs.
 // In: a folder. Out: training jobs over it. A step takes a few milliseconds.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runCalibrate } from "../../main/engine/jobs/calibrate.ts";
+import { runCalibrate, runCalibrateTask } from "../../main/engine/jobs/calibrate.ts";
 import { runInit } from "../../main/engine/jobs/init.ts";
 import { runTrain } from "../../main/engine/jobs/train.ts";
 import type { JobEvent } from "../../main/engine/events.ts";
 import type { TrainJob, TrainResult } from "../../main/engine/jobs.ts";
 import type { Method } from "../../native-models/nullspace/types.ts";
+import { methods } from "../../native-models/starts/methods.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { writeTinyModel, type TinyModelOptions } from "./tiny-model.ts";
 
@@ -36,18 +37,18 @@ export function tinyRun(folder: string, options: TinyModelOptions = {}): TinyRun
   writeFileSync(data, lines(24, (i) => ({ query: `${phrase()} ${i}`, response: phrase() })));
   writeFileSync(questions, lines(40, (i) => ({ question: `${phrase()} ${i}`, answer: [phrase()] })));
   const grams = join(folder, "grams.safetensors");
-  let areGramsMade = false;
+  const taskGrams = join(folder, "task-grams.safetensors");
   const signal = new AbortController().signal;
 
   return {
     model, data, questions,
     async start(method) {
       const out = join(folder, `start-${method}`);
-      if (!areGramsMade && method !== "lora") {
-        await runCalibrate({ kind: "calibrate", model, questions, samples: 6, length: 24, seed: 0, scaling: "raw", out: grams }, () => {}, signal);
-        areGramsMade = true;
-      }
-      await runInit({ kind: "init", model, grams: method === "lora" ? null : grams, method, rank: 4, seed: 0, out }, () => {}, signal);
+      const need = methods[method].grams;
+      const settings = { model, samples: 6, length: 24, seed: 0, scaling: "raw" as const };
+      if (need.includes("knowledge") && !existsSync(grams)) await runCalibrate({ kind: "calibrate", questions, ...settings, out: grams }, () => {}, signal);
+      if (need.includes("task") && !existsSync(taskGrams)) await runCalibrateTask({ kind: "calibrate-task", data, mapping: null, split: null, template: "chat", ...settings, out: taskGrams }, () => {}, signal);
+      await runInit({ kind: "init", model, grams, taskGrams, method, rank: 4, seed: 0, out }, () => {}, signal);
       return out;
     },
     job: (name, init, changes = {}) => ({

@@ -1,31 +1,38 @@
 // nullspace init: the start of an adapter.
 
-import { Option, type Command } from "commander";
-import { defaults, methods } from "../../services/params.ts";
+import type { Command } from "commander";
+import { defaults, type methods } from "../../services/params.ts";
 import type { Context } from "../context.ts";
 import { finishStage } from "../finish-stage.ts";
+import { methodOption, methodsHelp } from "../method-options.ts";
 import { command, whole } from "../options.ts";
 
 interface Options {
   model: string;
   grams?: string;
+  taskGrams?: string;
   method: (typeof methods)[number];
   rank: number;
+  seed: number;
   out: string;
 }
 
 export function make(context: Context): Command {
   return command("init", "Makes an adapter's start. LoRA-Null puts it into the null space of what calibration read; v2 keeps A frozen there, v1 trains both.")
     .requiredOption("--model <DIR>", "model folder")
-    .option("--grams <FILE>", "Gram file of calibrate; needed by the lora-null methods")
-    .addOption(new Option("--method <NAME>", "how the adapter starts").choices(methods).default(defaults.method))
+    .option("--grams <FILE>", "Gram file that `calibrate --questions` wrote")
+    .option("--task-grams <FILE>", "Gram file that `calibrate --data` wrote")
+    .addOption(methodOption())
     .option("--rank <R>", "rank of the adapter, 1 or more", whole, defaults.rank)
+    .option("--seed <S>", "seed of everything random, 0 or more", whole, defaults.seed)
     .requiredOption("--out <DIR>", "folder to write")
-    .action(async ({ model, grams, method, rank, out }: Options) => {
-      const events = await context.client().stages.init({ model, grams: grams ?? null, method, rank, out }, { signal: context.signal });
+    .addHelpText("after", methodsHelp())
+    .action(async ({ model, grams, taskGrams, method, rank, seed, out }: Options) => {
+      const events = await context.client().stages.init({ model, grams: grams ?? null, taskGrams: taskGrams ?? null, method, rank, seed, out }, { signal: context.signal });
       await finishStage(context, events, (result) => {
         const energy = result.energyShare === null ? "" : `, ${(result.energyShare * 100).toPrecision(3)} % of the calibration energy in the update space`;
-        return `${result.modules} projections, ${result.parameters} parameters${energy}; start in ${result.out}`;
+        const bound = result.energyExcess === null ? "" : ` (of every layer at most ${result.energyExcess.toExponential(0)} above the least possible)`;
+        return `${result.modules} projections, ${result.parameters} parameters${energy}${bound}; start in ${result.out}`;
       });
     });
 }

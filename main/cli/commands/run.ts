@@ -2,9 +2,10 @@
 
 import { Option, type Command } from "commander";
 import type { RunDetail } from "../../rpc/contract.ts";
-import { defaults, methods, scalings, type taskNames } from "../../services/params.ts";
+import { defaults, scalings, type methods, type taskNames } from "../../services/params.ts";
 import type { Context } from "../context.ts";
 import { endRun, followRun } from "../follow-run.ts";
+import { methodOption, methodsHelp } from "../method-options.ts";
 import { command, whole } from "../options.ts";
 import { addProbeOptions, addTaskOption, probeSettings, tasksHelp, type ProbeOptions } from "../probe-options.ts";
 import { probeText } from "../tables.ts";
@@ -38,7 +39,7 @@ export function make(context: Context): Command {
     .option("--samples <N>", "calibration samples", whole, defaults.samples)
     .option("--calibration-length <L>", "tokens a calibration sample", whole, defaults.calibrationLength)
     .addOption(new Option("--scaling <NAME>", "weight of the samples: raw sums, or official: each divided by its largest input").choices(scalings).default(defaults.scaling))
-    .addOption(new Option("--method <NAME>", "how the adapter starts").choices(methods).default(defaults.method))
+    .addOption(methodOption())
     .option("--rank <R>", "rank of the adapter", whole, defaults.rank);
   const withProbe = addTrainingOptions(run).option("--probe-questions <FILE>", "questions with answers, asked of base and tuned model after training; the options below say how");
   const withTask = addProbeOptions(addTaskOption(withProbe, "--probe-task", "how --probe-questions are asked and scored, see below (default: nq_open)"))
@@ -46,6 +47,7 @@ export function make(context: Context): Command {
   return addTaskOption(withTask, "--task-probe", "how --task-questions are asked and scored, see below (default: rows like the training rows, final answers compared)")
     .option("--task-shots <N>", "worked examples before each of --task-questions (default: as the task has)", whole)
     .option("--task-shots-from <FILE>", "file or folder that they come from")
+    .addHelpText("after", methodsHelp())
     .addHelpText("after", tasksHelp())
     .action(async (options: Options) => {
       const { name, model, questions, samples, calibrationLength, scaling, method, rank } = options;

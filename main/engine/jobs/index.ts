@@ -8,6 +8,7 @@ type Runner<J extends JobSpec> = (spec: J, emit: Emit, signal: AbortSignal) => P
 /** Loaded when needed: a probe process never loads what only training needs. */
 const runners: { [K in JobSpec["kind"]]: () => Promise<Runner<Extract<JobSpec, { kind: K }>>> } = {
   calibrate: async () => (await import("./calibrate.ts")).runCalibrate,
+  "calibrate-task": async () => (await import("./calibrate.ts")).runCalibrateTask,
   init: async () => (await import("./init.ts")).runInit,
   train: async () => (await import("./train.ts")).runTrain,
   estimate: async () => (await import("./estimate.ts")).runEstimate,

@@ -1,11 +1,11 @@
-// The start: Gram file → an adapter for every projection, written as a start folder.
+// The start: Gram files → an adapter for every projection, written as a start folder.
 
 import { openCheckpoint } from "../../../native-models/checkpoint/checkpoint.ts";
 import { openGramFile } from "../../../native-models/nullspace/gram-file.ts";
 import { modulesOf } from "../../../native-models/programs/names.ts";
 import { buildStarts } from "../../../native-models/starts/build.ts";
 import { methods } from "../../../native-models/starts/methods.ts";
-import { writeStart } from "../../../native-models/starts/start-folder.ts";
+import { writeStart, type InputEnergy } from "../../../native-models/starts/start-folder.ts";
 import type { Emit } from "../events.ts";
 import type { InitJob, InitResult } from "../jobs.ts";
 import { pathHash } from "./file-hash.ts";
@@ -15,17 +15,19 @@ export async function runInit(spec: InitJob, emit: Emit, signal: AbortSignal): P
   const started = performance.now();
   const { method, rank, seed, out } = spec;
   const checkpoint = openCheckpoint(spec.model);
-  const { kind, grams } = methods[method];
-  const needsGrams = grams !== "none";
-  const gramFile = needsGrams && spec.grams !== null ? openGramFile(spec.grams) : null;
-  const gramFingerprint = gramFile ? await pathHash(gramFile.file) : null;
+  const { kind, grams: need } = methods[method];
+  const gramFile = need.includes("knowledge") && spec.grams !== null ? openGramFile(spec.grams) : null;
+  const taskGramFile = need.includes("task") && spec.taskGrams !== null ? openGramFile(spec.taskGrams) : null;
+  const gramFingerprint = gramFile && (await pathHash(gramFile.file));
+  const taskGramFingerprint = taskGramFile && (await pathHash(taskGramFile.file));
   const modules = modulesOf(checkpoint.config).map(({ name, out: rows, in: size }) => ({ name, out: rows, in: size }));
-  const writer = writeStart(out, { method, kind, rank, seed, modelFingerprint: checkpoint.fingerprint, gramFingerprint, modules });
+  const writer = writeStart(out, { method, kind, rank, seed, modelFingerprint: checkpoint.fingerprint, gramFingerprint, taskGramFingerprint, modules });
   try {
-    const report = trackProgress({ emit, stage: needsGrams ? "Finding unused directions" : "Making the start", unit: "layers", total: checkpoint.config.layers });
-    const built = await buildStarts({
+    const report = trackProgress({ emit, stage: need === "none" ? "Making the start" : "Choosing directions", unit: "layers", total: checkpoint.config.layers });
+    const { modules: count, parameters, energies, energyShare } = await buildStarts({
       checkpoint,
       gramFile,
+      taskGramFile,
       method,
       rank,
       seed,
@@ -33,10 +35,15 @@ export async function runInit(spec: InitJob, emit: Emit, signal: AbortSignal): P
       onProgress: report,
       signal,
     });
-    writer.finish(built.energies);
-    return { kind: "init", out, modules: built.modules, parameters: built.parameters, energyShare: built.energyShare, elapsedMs: performance.now() - started };
+    writer.finish(energies);
+    return { kind: "init", out, modules: count, parameters, energyShare, energyExcess: worstExcess(energies), elapsedMs: performance.now() - started };
   } catch (error) {
     writer.abandon();
     throw error;
   }
+}
+
+function worstExcess(energies: readonly InputEnergy[]): number | null {
+  const shares = energies.flatMap(({ energy, energyExcess }) => (energyExcess === null || energy === 0 ? [] : [energyExcess / energy]));
+  return shares.length === 0 ? null : Math.max(...shares);
 }
