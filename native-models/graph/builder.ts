@@ -53,7 +53,6 @@ export class GraphBuilder {
   log(x: Value): Value { return this.#one("Log", [x], {}); }
   sqrt(x: Value): Value { return this.#one("Sqrt", [x], {}); }
   sigmoid(x: Value): Value { return this.#one("Sigmoid", [x], {}); }
-  silu(x: Value): Value { return this.#one("Silu", [x], {}); }
   square(x: Value): Value { return this.mul(x, x); }
   scale(x: Value, factor: number): Value { return factor === 1 ? x : this.mul(x, this.scalar(factor, x.dtype)); }
   cast(x: Value, to: OpAttributes["Cast"]["to"]): Value { return x.dtype === to ? x : this.#one("Cast", [x], { to }); }
@@ -77,7 +76,7 @@ export class GraphBuilder {
   cachedAttention(q: Value, past: { k: Value; v: Value }, own: { k: Value; v: Value }, mask: Value, parts: Value): Value {
     return this.#one("CachedAttention", [q, past.k, own.k, past.v, own.v, mask, parts], {});
   }
-  swiGlu(gate: Value, up: Value): Value { return this.#one("SwiGlu", [gate, up], {}); }
+  swiGlu(gate: Value, up: Value): Value { return this.op("SwiGlu", [gate, up], {})[0]; }
   softmax(x: Value): Value { return this.#one("Softmax", [x], {}); }
   reduceSum(x: Value, axes: readonly number[], keepDims = false): Value { return this.#one("ReduceSum", [x], { axes, keepDims }); }
   reduceMean(x: Value, axes: readonly number[], keepDims = false): Value { return this.#one("ReduceMean", [x], { axes, keepDims }); }
@@ -120,10 +119,10 @@ export class GraphBuilder {
 
   // ── blocks ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Negative log-likelihood [M,1], nats, of targets [M], and the logits [M,V] it comes from. */
-  tokenLoss(hidden: Value, head: Value, targets: Value): { nll: Value; logits: Value } {
-    const [nll, logits] = this.op("TokenLoss", [hidden, head, targets], {});
-    return { nll, logits };
+  /** Negative log-likelihood [M,1], nats, of targets [M], and the log-probabilities [M,V] it comes from. */
+  tokenLoss(hidden: Value, head: Value, targets: Value): { nll: Value; logProbabilities: Value } {
+    const [nll, logProbabilities] = this.op("TokenLoss", [hidden, head, targets], {});
+    return { nll, logProbabilities };
   }
   rmsNorm(x: Value, gain: Value, epsilon: number): Value { return this.op("RmsNorm", [x, gain], { epsilon })[0]; }
   rotary(x: Value, positions: Value, cos: Value, sin: Value, heads: number): Value { return this.#one("Rotary", [x, positions, cos, sin], { heads }); }

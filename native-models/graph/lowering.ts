@@ -75,7 +75,6 @@ export const lowerings = {
   Log: plain("Log"),
   Sqrt: plain("Sqrt"),
   Sigmoid: plain("Sigmoid"),
-  Silu: ({ emit, inputs, outputs }) => emit.node("QuickGelu", inputs, outputs, { alpha: { float: 1 } }, microsoft),
   Cast: ({ emit, inputs, outputs, attributes: { to } }) => emit.node("Cast", inputs, outputs, { to: { int: onnxDtype[to] } }),
   Gemm: ({ emit, inputs, outputs, attributes: { transposeA, transposeB } }) =>
     emit.node("Gemm", inputs, outputs, { transA: { int: transposeA ? 1 : 0 }, transB: { int: transposeB ? 1 : 0 } }),
@@ -98,10 +97,10 @@ export const lowerings = {
     emit.node("Add", [fromPast, fromNew], outputs);
   },
   PickColumn: ({ emit, inputs, outputs }) => emit.node("GatherElements", inputs, outputs, { axis: { int: 1 } }),
-  SwiGlu: ({ emit, inputs: [gate, up], outputs }) => {
-    const activated = emit.fresh();
+  SwiGlu: ({ emit, inputs: [gate, up], outputs: [product, silu] }) => {
+    const activated = silu || emit.fresh();
     emit.node("QuickGelu", [gate], [activated], { alpha: { float: 1 } }, microsoft);
-    emit.node("Mul", [activated, up], outputs);
+    if (product) emit.node("Mul", [activated, up], [product]);
   },
   Softmax: ({ emit, inputs, outputs }) => emit.node("Softmax", inputs, outputs, { axis: { int: -1 } }),
   ReduceSum: reduction("ReduceSum"),
@@ -157,23 +156,16 @@ export const lowerings = {
     });
     if (parts.length > 1) emit.node("Concat", parts, outputs, { axis: { int: 0 } });
   },
-  TokenLoss: ({ emit, inputs: [hidden, head, targets], outputs: [nll, logitsName] }) => {
-    const [logits, peak, shifted, powers, sum, log, logSum, rows, products, picked] = Array.from({ length: 10 }, (_, i) => (i === 0 && logitsName ? logitsName : emit.fresh()));
-    const last = emit.int64([1], [1]);
-    const keep = { keepdims: { int: 1 } };
+  TokenLoss: ({ emit, x: [h], inputs: [hidden, head, targets], outputs: [nll, logName] }) => {
+    const logits = emit.fresh();
+    const logProbabilities = logName || emit.fresh();
     emit.node("Gemm", [hidden, head], [logits], { transA: { int: 0 }, transB: { int: 1 } });
+    emit.node("LogSoftmax", [logits], [logProbabilities], { axis: { int: -1 } });
     if (!nll) return;
-    emit.node("ReduceMax", [logits, last], [peak], keep);
-    emit.node("Sub", [logits, peak], [shifted]);
-    emit.node("Exp", [shifted], [powers]);
-    emit.node("ReduceSum", [powers, last], [sum], keep);
-    emit.node("Log", [sum], [log]);
-    emit.node("Add", [log, peak], [logSum]);
-    // The target's logit as h·head[target]: no one-hot, and nothing of size [M,V] besides the logits.
-    emit.node("Gather", [head, targets], [rows], { axis: { int: 0 } });
-    emit.node("Mul", [hidden, rows], [products]);
-    emit.node("ReduceSum", [products, last], [picked], keep);
-    emit.node("Sub", [logSum, picked], [nll]);
+    const [columns, picked] = [emit.fresh([h.shape[0], 1]), emit.fresh([h.shape[0], 1])];
+    emit.node("Unsqueeze", [targets, emit.int64([1], [1])], [columns]);
+    emit.node("GatherElements", [logProbabilities, columns], [picked], { axis: { int: 1 } });
+    emit.node("Neg", [picked], [nll]);
   },
   RmsNorm: ({ emit, inputs, outputs, attributes: { epsilon } }) =>
     emit.node("SimplifiedLayerNormalization", inputs, outputs[1] ? [outputs[0] || emit.fresh(), outputs[1]] : [outputs[0]], {

@@ -14,8 +14,6 @@ export interface OpAttributes {
   Log: Record<never, never>;
   Sqrt: Record<never, never>;
   Sigmoid: Record<never, never>;
-  /** x · sigmoid(x). */
-  Silu: Record<never, never>;
   Cast: { to: "float32" | "float64" | "int64" | "int32" };
   /** op(a) · op(b) [+ c] of matrices, op transposing where said. */
   Gemm: { transposeA: boolean; transposeB: boolean };
@@ -29,7 +27,7 @@ export interface OpAttributes {
    * P and T. For answering only: no gradient passes.
    */
   CachedAttention: Record<never, never>;
-  /** silu(gate) ⊙ up. */
+  /** silu(gate) ⊙ up, silu(x) = x·σ(x); outputs the product and silu(gate). */
   SwiGlu: Record<never, never>;
   /** Over the last axis. */
   Softmax: Record<never, never>;
@@ -60,7 +58,7 @@ export interface OpAttributes {
   /** Blocks [lead..,E] summed back to [rows,E]: each row is the sum of its places. */
   SumBlocks: BlockAttributes;
   /**
-   * −ln softmax(h·headᵀ)[target] of hidden states h [M,D], head [V,D], targets [M]: outputs [M,1] and the logits [M,V].
+   * −ln softmax(h·headᵀ)[target] of hidden states h [M,D], head [V,D], targets [M]: outputs [M,1] and ln softmax [M,V].
    * Only the first output carries a gradient.
    */
   TokenLoss: Record<never, never>;

@@ -73,7 +73,6 @@ export const shapeRules = {
   Log: unary("Log"),
   Sqrt: unary("Sqrt"),
   Sigmoid: unary("Sigmoid"),
-  Silu: unary("Silu"),
   Cast: ([x], { to }) => [{ dtype: to, shape: x.shape }],
   Gemm: (inputs, { transposeA, transposeB }) => {
     const [a, b, c] = inputs;
@@ -124,7 +123,7 @@ export const shapeRules = {
   SwiGlu: (inputs) => {
     const [gate, up] = inputs;
     demand(isSameShape(gate.shape, up.shape) && isFloat(gate), "SwiGlu", inputs, "gate and up have one shape");
-    return [{ dtype: gate.dtype, shape: gate.shape }];
+    return [{ dtype: gate.dtype, shape: gate.shape }, { dtype: gate.dtype, shape: gate.shape }];
   },
   ReduceSum: reduction("ReduceSum"),
   ReduceMean: reduction("ReduceMean"),

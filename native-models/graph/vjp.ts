@@ -73,13 +73,6 @@ export const vjp = {
   Sqrt: ({ g, y: [y], dy }) => [() => g.div(g.scale(dy, 0.5), y)],
   // y = σ(x)                               dx = dy ⊙ (y − y²)
   Sigmoid: ({ g, y: [y], dy }) => [() => g.mul(dy, g.sub(y, g.square(y)))],
-  // y = x σ(x)                             dx = dy ⊙ (σ + y (1 − σ)) = dy ⊙ (y + σ − yσ)
-  Silu: ({ g, x: [x], y: [y], dy }) => [
-    () => {
-      const gate = g.sigmoid(x);
-      return g.mul(dy, g.add(gate, g.sub(y, g.mul(y, gate))));
-    },
-  ],
   // y = x in another dtype                 dx = dy in x's dtype; integers carry none
   Cast: ({ g, x: [x], dy }) => [x.dtype === "float32" || x.dtype === "float64" ? () => g.cast(dy, x.dtype as "float32" | "float64") : null],
   // y = op(a)·op(b) + c                    d(op a) = dy·op(b)ᵀ     d(op b) = op(a)ᵀ·dy     dc = dy
@@ -110,9 +103,9 @@ export const vjp = {
   // y = x at one column a row: for answering only
   PickColumn: ({ x }) => x.map(() => answersOnly),
   // y = s ⊙ u, s = g σ(g)                  du = dy ⊙ s            dg = dy ⊙ (y + σ(u − y)), as s' = σ + s(1 − σ)
-  SwiGlu: ({ g, x: [gate, up], y: [y], dy }) => [
+  SwiGlu: ({ g, x: [gate, up], y: [y, s], dy }) => [
     () => g.mul(dy, g.add(y, g.mul(g.sigmoid(gate), g.sub(up, y)))),
-    () => g.mul(dy, g.mul(gate, g.sigmoid(gate))),
+    () => g.mul(dy, s),
   ],
   // y = softmax(x), last axis              dx = y ⊙ (dy − Σ dy ⊙ y)
   Softmax: ({ g, y: [y], dy }) => [() => g.mul(y, g.sub(dy, g.sumLast(g.mul(dy, y))))],
@@ -185,10 +178,10 @@ export const vjp = {
   },
   // y = ln Σ exp(h·headᵀ) − h·head[t], P = softmax(h·headᵀ)
   //                                        dh = dy ⊙ (P·head − head[t])      dhead = (dy ⊙ P)ᵀ·h − (dy ⊙ h added at t)
-  TokenLoss: ({ g, x: [hidden, head, targets], y: [, logits], dy }) => [
-    () => g.mul(g.sub(g.gemm(g.softmax(logits), head), g.gather(head, targets)), dy),
+  TokenLoss: ({ g, x: [hidden, head, targets], y: [, logP], dy }) => [
+    () => g.mul(g.sub(g.gemm(g.exp(logP), head), g.gather(head, targets)), dy),
     () => {
-      const spread = g.gemm(g.mul(g.softmax(logits), dy), hidden, { transposeA: true });
+      const spread = g.gemm(g.mul(g.exp(logP), dy), hidden, { transposeA: true });
       return g.scatterAdd(spread, targets, g.neg(g.mul(hidden, dy)));
     },
     null,

@@ -97,7 +97,7 @@ export function finalNorm(g: GraphBuilder, checkpoint: Checkpoint, x: Value): Va
   return g.rmsNorm(x, weightOf(g, checkpoint, finalNormName), checkpoint.config.rmsNormEps);
 }
 
-/** Negative log-likelihood [M,1], nats, of targets [M] after hidden states [M,D], and the logits [M,V]. */
-export function tokenLoss(g: GraphBuilder, checkpoint: Checkpoint, hidden: Value, targets: Value): { nll: Value; logits: Value } {
+/** Negative log-likelihood [M,1], nats, of targets [M] after hidden states [M,D], and ln p of all tokens [M,V]. */
+export function tokenLoss(g: GraphBuilder, checkpoint: Checkpoint, hidden: Value, targets: Value): { nll: Value; logProbabilities: Value } {
   return g.tokenLoss(hidden, weightOf(g, checkpoint, headName(checkpoint.config)), targets);
 }

@@ -14,11 +14,11 @@ export interface LossProgramOptions extends Omit<RowLossOptions, "onLayerInput">
 /** Inputs as programs/train-program.ts's `trainFeeds` gives them, and the adapters. Output: `loss` []. */
 export function buildLossProgram(checkpoint: Checkpoint, { tellsTokens, ...options }: LossProgramOptions): OnnxProgram {
   const g = new GraphBuilder();
-  const { loss, nll, logits } = rowLoss(g, checkpoint, options);
+  const { loss, nll, logProbabilities } = rowLoss(g, checkpoint, options);
   g.output("loss", loss);
   if (tellsTokens) {
     g.output("nll", nll);
-    g.output("best", g.argMax(logits));
+    g.output("best", g.argMax(logProbabilities));
   }
   return emitOnnx(optimize(g.graph()));
 }

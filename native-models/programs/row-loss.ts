@@ -26,8 +26,8 @@ export interface RowLoss {
   hidden: Value;
   /** Loss of each target, nats: [M,1]. */
   nll: Value;
-  /** [M,V] */
-  logits: Value;
+  /** ln p of every token at trained positions: [M,V]. */
+  logProbabilities: Value;
   adapters: TrainingAdapters;
 }
 
@@ -47,6 +47,6 @@ export function rowLoss(g: GraphBuilder, checkpoint: Checkpoint, { rank, kind, m
     onLayerInput,
   };
   const hidden = decoderLayers(options, embed(g, checkpoint, ids), 0, config.layers);
-  const { nll, logits } = tokenLoss(g, checkpoint, finalNorm(g, checkpoint, hidden), targets);
-  return { loss: g.reduceSum(g.mul(nll, lossWeight), [0, 1]), hidden, nll, logits, adapters };
+  const { nll, logProbabilities } = tokenLoss(g, checkpoint, finalNorm(g, checkpoint, hidden), targets);
+  return { loss: g.reduceSum(g.mul(nll, lossWeight), [0, 1]), hidden, nll, logProbabilities, adapters };
 }

@@ -57,7 +57,6 @@ export const vjpCases: VjpCase[] = [
   { op: "Log", name: "Log", inputs: { a: positive }, build: (g, { a }) => g.log(a) },
   { op: "Sqrt", name: "Sqrt", inputs: { a: positive }, build: (g, { a }) => g.sqrt(a) },
   { op: "Sigmoid", name: "Sigmoid", inputs: { a: x23 }, build: (g, { a }) => g.sigmoid(a) },
-  { op: "Silu", name: "Silu", inputs: { a: { shape: [3, 4], range: [-3, 3], isChecked: true } }, build: (g, { a }) => g.silu(a) },
   { op: "Cast", name: "Cast to float64 and back", inputs: { a: x23 }, build: (g, { a }) => g.cast(g.square(g.cast(a, "float64")), "float32") },
   ...[false, true].flatMap((transposeA) =>
     [false, true].map(
