@@ -1,7 +1,7 @@
 // How a probe asks: options that `probe` has, and a part of which `run` has.
 
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { taskNames, wordings } from "../services/params.ts";
+import { defaults, taskNames, wordings } from "../services/params.ts";
 import { probeTaskInfo } from "../services/probe-tasks.ts";
 import { whole } from "./options.ts";
 
@@ -15,6 +15,13 @@ export interface ProbeOptions {
   newTokens?: number;
   sandbox?: boolean;
   limit?: number;
+  judgeModel?: string;
+  judgeUrl?: string;
+  judgeName?: string;
+  judgeKeyFrom?: string;
+  judgeRate?: number;
+  judgeTimeout?: number;
+  judgeTokens?: number;
 }
 
 export function addTaskOption(command: Command, flag: string, about: string): Command {
@@ -31,10 +38,18 @@ export function addProbeOptions(command: Command): Command {
     .option("--prompt-form <TEXT>", 'of the task "questions": the prompt, with {question} where the question stands and \\n for a new line')
     .option("--new-tokens <N>", "most tokens of an answer (default: as the task has)", whole)
     .option("--sandbox", "let programs that the model writes run, in a sandbox: no network, no files of yours, little time and memory")
-    .option("--limit <N>", "most questions to ask (default: all)", whole);
+    .option("--limit <N>", "most questions to ask (default: all)", whole)
+    .option("--judge-model <DIR>", "of mt_bench: model folder that rates the answers")
+    .option("--judge-url <URL>", "or an OpenAI-compatible address, such as http://127.0.0.1:8080/v1")
+    .option("--judge-name <NAME>", "name of the judge's model at that address")
+    .option("--judge-key-from <VARIABLE>", "environment variable that holds the address's key; the key is never stored")
+    .option("--judge-rate <N>", "most requests a minute to that address", whole)
+    .option("--judge-timeout <S>", `seconds that an answer may take (default: ${defaults.judgeTimeoutMs / 1000})`, whole)
+    .option("--judge-tokens <N>", "most tokens of a verdict", whole, defaults.judgeNewTokens);
 }
 
-export function probeSettings({ shots, shotsFrom, shotSeed, shotRows, askAs, promptForm, newTokens, sandbox, limit }: ProbeOptions) {
+export function probeSettings(options: ProbeOptions) {
+  const { shots, shotsFrom, shotSeed, shotRows, askAs, promptForm, newTokens, sandbox, limit } = options;
   const rows = shotRows === undefined ? null : ({ by: "rows", rows: shotRows } as const);
   const seeded = shotSeed === undefined ? null : ({ by: "seed", seed: shotSeed } as const);
   return {
@@ -46,7 +61,15 @@ export function probeSettings({ shots, shotsFrom, shotSeed, shotRows, askAs, pro
     maxNewTokens: newTokens ?? null,
     mayRunPrograms: sandbox ?? false,
     limit: limit ?? null,
+    judge: judgeSettings(options),
   };
+}
+
+function judgeSettings({ judgeModel, judgeUrl, judgeName, judgeKeyFrom, judgeRate, judgeTimeout, judgeTokens }: ProbeOptions) {
+  if (judgeModel !== undefined) return { kind: "model" as const, folder: judgeModel, newTokens: judgeTokens };
+  if (judgeUrl === undefined) return null;
+  const timeoutMs = judgeTimeout === undefined ? defaults.judgeTimeoutMs : judgeTimeout * 1000;
+  return { kind: "endpoint" as const, url: judgeUrl, model: judgeName ?? "", keyFrom: judgeKeyFrom ?? null, newTokens: judgeTokens, timeoutMs, perMinute: judgeRate ?? null };
 }
 
 /** A line a task, for --help. */

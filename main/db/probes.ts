@@ -44,6 +44,7 @@ export function probesTable(sql: Sql) {
     VALUES (@runId, @key, @style, 'running', @config, @owner, @createdMs)`);
   const byId = sql.prepare<[number], RawProbe>(`${select} WHERE id = ?`);
   const doneByKey = sql.prepare<[string, number], RawProbe>(`${select} WHERE key = ? AND status = 'done' ORDER BY run_id IS ? DESC, id DESC LIMIT 1`);
+  const stoppedByKey = sql.prepare<[string], { id: number }>("SELECT id FROM probes WHERE key = ? AND status IN ('failed', 'cancelled', 'interrupted') ORDER BY id DESC LIMIT 1");
   const ofRun = sql.prepare<[number], RawProbe>(`${select} WHERE run_id = ? ORDER BY id`);
   const newest = sql.prepare<[number], RawProbe>(`${select} ORDER BY id DESC LIMIT ?`);
   const setProgress = sql.prepare<[string | null, number, string]>("UPDATE probes SET progress = ? WHERE id = ? AND owner = ?");
@@ -63,6 +64,8 @@ export function probesTable(sql: Sql) {
     find: (id: number) => optional(byId.get(id)),
     /** The run's own where it has one, else the newest. */
     findDone: (key: string, runId: number) => optional(doneByKey.get(key, runId)),
+    /** The newest that stopped before its end. */
+    findStopped: (key: string): number | null => stoppedByKey.get(key)?.id ?? null,
     ofRun: (runId: number) => ofRun.all(runId).map(read),
     newest: (limit: number) => newest.all(limit).map(read),
     setProgress: (id: number, owner: string, progress: unknown) => void setProgress.run(toJson(progress), id, owner),

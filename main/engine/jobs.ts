@@ -10,11 +10,13 @@ import type { RowsLook } from "../../native-models/data/rows/inspect.ts";
 import type { RowPreview } from "../../native-models/data/rows/preview.ts";
 import type { ColumnMapping, RowFormat } from "../../native-models/data/rows/types.ts";
 import type { Method } from "../../native-models/nullspace/types.ts";
+import type { EndpointSettings } from "../../native-models/probe/chat-endpoint.ts";
 import type { ShotChoice } from "../../native-models/probe/read-task.ts";
 import type { TaskName, Wording } from "../../native-models/probe/task.ts";
 import type { PromptForm } from "../../native-models/probe/tasks/questions.ts";
 import type { Recomputed } from "../../native-models/programs/train-program.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
+import type { ProbeAnswer } from "./events.ts";
 
 export interface CalibrateJob {
   kind: "calibrate";
@@ -174,6 +176,12 @@ export interface CountRowsJob extends RowSettings {
   isCountWanted: boolean;
 }
 
+/** Who rates the answers of an instruction-following probe. */
+export type JudgeSettings =
+  | { kind: "model"; folder: string; newTokens: number; batch: number }
+  /** keyFrom: environment variable that holds the key. */
+  | ({ kind: "endpoint" } & EndpointSettings);
+
 export interface ProbeJob extends PromptSettings {
   kind: "probe";
   model: string;
@@ -194,6 +202,10 @@ export interface ProbeJob extends PromptSettings {
   wording?: Wording;
   /** The user lets generated programs run in the sandbox. */
   mayRunPrograms?: boolean;
+  /** Of a task that another model judges. */
+  judge?: JudgeSettings | null;
+  /** Answers of an earlier try, which are not asked again. */
+  answered?: ProbeAnswer[];
   limit: number | null;
   batch: number;
   /** Null: as the task has it. */

@@ -4,7 +4,7 @@
 import { z } from "zod";
 import { memoryTerms, recomputedLevels } from "../../native-models/training/memory-terms.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
-import type { JobEvent, ProgressEvent, RetentionPoint, TrainPoint, ValidationPoint } from "./events.ts";
+import type { JobEvent, ProbeAnswer, ProgressEvent, RetentionPoint, TrainPoint, ValidationPoint } from "./events.ts";
 import type { JobResult, JobSpec, RetentionSettings, ValidationSettings } from "./jobs.ts";
 import type { ErrorParts } from "../../native-models/errors.ts";
 import { counted, integers, mapping, promptSettings, rowsAccount, rowsHead, rowSettings, rowsReport, split } from "./row-messages.ts";
@@ -45,6 +45,22 @@ const validationSettings = z.object({
 const retentionSettings = z.object({ questions: text, shots: whole, limit: whole, everySteps: whole, floor: z.number().nullable() }) satisfies z.ZodType<RetentionSettings>;
 
 const recomputed = z.enum(recomputedLevels);
+const measures = z.record(text, real);
+
+const probeAnswer = z.object({
+  index: whole,
+  subject: z.enum(["base", "tuned"]),
+  question: text,
+  accepted: z.array(text),
+  prompt: text,
+  answer: text,
+  isExact: z.boolean(),
+  isContained: z.boolean(),
+  logLikelihoodNats: real,
+  measures,
+  verdict: text.nullable(),
+}) satisfies z.ZodType<ProbeAnswer>;
+
 /** How a probe asks. */
 const probeSettings = {
   task: z.enum(["nq_open", "triviaqa", "webqs", "questions", "gsm8k", "math", "humaneval", "mbpp", "mt_bench"]).nullish(),
@@ -54,6 +70,13 @@ const probeSettings = {
   promptForm: z.object({ description: text, ask: text, delimiter: text }).nullish(),
   wording: z.enum(["plain", "template"]).optional(),
   mayRunPrograms: z.boolean().optional(),
+  judge: z
+    .discriminatedUnion("kind", [
+      z.object({ kind: z.literal("model"), folder: text, newTokens: whole, batch: whole }),
+      z.object({ kind: z.literal("endpoint"), url: text, model: text, keyFrom: text.nullable(), newTokens: whole, timeoutMs: real, perMinute: real.nullable() }),
+    ])
+    .nullish(),
+  answered: z.array(probeAnswer).optional(),
 };
 /** What decides about a training's memory, beside its rows. */
 const memorySettings = {
@@ -147,7 +170,6 @@ const memoryPlan = z.object({
 
 const evaluated = z.object({ step: whole, lossNats: real });
 
-const measures = z.record(text, real);
 const score = z.object({ questions: whole, exactMatch: real, contains: real, logLikelihoodNats: real.nullable(), measures: measures.optional() });
 
 const jobResult = z.discriminatedUnion("kind", [
@@ -244,20 +266,7 @@ export const jobEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("checkpoint"), step: whole, path: text }),
   z.object({ type: z.literal("resumed"), step: whole, path: text }),
   z.object({ type: z.literal("token"), column: whole, id: whole, text }),
-  z.object({
-    type: z.literal("answer"),
-    index: whole,
-    subject: z.enum(["base", "tuned"]),
-    question: text,
-    accepted: z.array(text),
-    prompt: text,
-    answer: text,
-    isExact: z.boolean(),
-    isContained: z.boolean(),
-    logLikelihoodNats: real,
-    measures,
-    verdict: text.nullable(),
-  }),
+  probeAnswer.extend({ type: z.literal("answer") }),
   z.object({ type: z.literal("warning"), warning: parts }),
   z.object({ type: z.literal("done"), result: jobResult }),
   z.object({ type: z.literal("failed"), error: parts.extend({ isBug: z.boolean(), stack: text.nullable() }) }),

@@ -58,6 +58,8 @@ export const defaults = {
   recomputed: "auto",
   seed: 0,
   probeBatch: 8,
+  judgeNewTokens: 1024,
+  judgeTimeoutMs: 120_000,
 } as const;
 
 // ---- stages ----
@@ -219,6 +221,24 @@ const asking = {
     .default(null),
   /** "plain": the harness's text. "template": a message in the template that the model was trained with. */
   wording: z.enum(wordings).default("plain"),
+  /** Of a task that another model judges: a model folder, or a model behind an OpenAI-compatible address. */
+  judge: z
+    .discriminatedUnion("kind", [
+      z.object({ kind: z.literal("model"), folder: path, newTokens: count(65_536).default(defaults.judgeNewTokens) }),
+      z.object({
+        kind: z.literal("endpoint"),
+        url: z.string().min(1, "is empty").max(2000),
+        model: z.string().min(1, "is empty").max(500),
+        /** Environment variable with the key; the key itself is never stored. */
+        keyFrom: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be the name of an environment variable").nullable().default(null),
+        newTokens: count(65_536).default(defaults.judgeNewTokens),
+        timeoutMs: z.int().min(1000).max(3_600_000).default(defaults.judgeTimeoutMs),
+        /** Requests a minute; null: no limit. */
+        perMinute: count(100_000).nullable().default(null),
+      }),
+    ])
+    .nullable()
+    .default(null),
   /** Generated programs may be run, in a sandbox. */
   mayRunPrograms: z.boolean().default(false),
   /** Null: as the task has it. */
@@ -261,6 +281,8 @@ export const probeParams = z.object({
   ...reading,
   /** auto: what the adapter was trained with, else the model's own. */
   template: z.enum(templates).default("auto"),
+  /** Keep the answers of the newest stopped probe of the same settings, where there is one. */
+  continueStopped: z.boolean().default(false),
 });
 
 export const samplingParams = z.object({

@@ -99,7 +99,8 @@ export function probesService(deps: Deps, stages: Stages) {
       changes.touch();
     };
     try {
-      const result = resultOrThrow(await engine.run(job, { emit, signal }));
+      const { answers: answered } = store.probeAnswers.after(row.id, 0); // of an earlier try
+      const result = resultOrThrow(await engine.run({ ...job, answered }, { emit, signal }));
       end("done", result, null);
       return result;
     } catch (error) {
@@ -116,6 +117,12 @@ export function probesService(deps: Deps, stages: Stages) {
     return id;
   }
 
+  /** The answers of the newest stopped probe of the same settings become this one's: they are not asked again. */
+  function takeStopped(key: string, id: number): void {
+    const stopped = store.probes.findStopped(key);
+    if (stopped !== null) store.probeAnswers.copy(stopped, id);
+  }
+
   /** A run's probe: found again where the same was done before, else asked. */
   async function withinRun(params: ProbeStart, runId: number, working: { signal: AbortSignal; emit: Emit }): Promise<{ result: ProbeResult; isReused: boolean }> {
     const job = jobOf(params);
@@ -126,6 +133,7 @@ export function probesService(deps: Deps, stages: Stages) {
       return { result: before.result as ProbeResult, isReused: true };
     }
     const id = insert(params, job, key, runId);
+    if (before === null) takeStopped(key, id);
     store.probes.removeOthers(runId, job.style, id);
     if (before !== null) {
       const result = before.result as ProbeResult;
@@ -150,7 +158,9 @@ export function probesService(deps: Deps, stages: Stages) {
 
     async start(params: ProbeStart): Promise<{ id: number }> {
       const job = jobOf(params);
-      const id = insert(params, job, await keyOf(job), null);
+      const key = await keyOf(job);
+      const id = insert(params, job, key, null);
+      if (params.continueStopped) takeStopped(key, id);
       const controller = new AbortController();
       working.set(id, controller);
       const ended = lastInLine

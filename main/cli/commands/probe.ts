@@ -29,7 +29,7 @@ export function make(context: Context): Command {
     .action(async (options: Options) => {
       const { model, adapter, questions, task, split, answers } = options;
       const client = context.client();
-      const { id } = await client.probe.start({ model, adapter: adapter ?? null, questions, task: task ?? null, split: split ?? null, ...probeSettings(options) });
+      const { id } = await client.probe.start({ model, adapter: adapter ?? null, questions, task: task ?? null, split: split ?? null, ...probeSettings(options), continueStopped: true });
       const cancel = () => void client.probe.cancel({ id }).catch(() => {}); // it has just ended: the loop below sees it
       if (context.signal.aborted) cancel();
       context.signal.addEventListener("abort", cancel);

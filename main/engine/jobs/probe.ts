@@ -1,44 +1,77 @@
 // A probe: every question answered and scored by the base and, where an adapter is given, by the tuned model beside it in
-// the same runs. Each answer is sent as it is known, which is not the order of the questions.
+// the same runs. Each answer is sent as it is known, which is not the order of the questions. What an earlier try has
+// answered is not asked again.
 
-import type { Judged } from "../../../native-models/probe/task.ts";
+import type { Tokenizer } from "../../../native-models/checkpoint/types.ts";
+import type { AdapterFeeds } from "../../../native-models/answering/adapter-feeds.ts";
+import type { Answerer } from "../../../native-models/answering/answerer.ts";
 import { openSandbox } from "../../../native-models/sandbox/sandbox.ts";
 import type { Emit } from "../events.ts";
-import type { ProbeJob, ProbeResult, ProbeScore } from "../jobs.ts";
+import type { ProbeJob, ProbeResult } from "../jobs.ts";
+import { answerTally, type AnswerTally, type Subject } from "./answer-tally.ts";
+import { judgeTurns } from "./judge-turns.ts";
 import { withTemplate } from "./open-tokenizer.ts";
 import { probeItems, taskOf, type RunProgram } from "./probe-items.ts";
+import { askTurns } from "./probe-turns.ts";
 import { trackProgress } from "./progress.ts";
 import { warmAdapters, warmAnswerer } from "./warm-answerer.ts";
 
-interface Verdict extends Omit<Judged, "measures" | "verdict"> {
-  measures: Record<string, number>;
-  verdict: string | null;
-  logLikelihoodNats: number;
+/** What asking needs. */
+export interface Asking {
+  spec: ProbeJob;
+  answerer: Answerer;
+  tokenizer: Tokenizer;
+  adapters: AdapterFeeds;
+  subjects: readonly Subject[];
+  tally: AnswerTally;
+  emit: Emit;
+  signal: AbortSignal;
 }
 
 export async function runProbe(spec: ProbeJob, emit: Emit, signal: AbortSignal): Promise<ProbeResult> {
   const started = performance.now();
-  const sandbox = taskOf(spec)?.runsPrograms && spec.mayRunPrograms ? await openSandbox() : null;
+  const task = taskOf(spec);
+  const sandbox = task?.runsPrograms && spec.mayRunPrograms ? await openSandbox() : null;
   try {
-    return await askAll(spec, emit, signal, started, sandbox && ((program) => sandbox.run(program, { signal })));
+    const warm = await warmAnswerer(spec.model);
+    const asking: Asking = {
+      spec,
+      answerer: warm.answerer,
+      tokenizer: withTemplate(warm.tokenizer, spec.chatTemplate),
+      adapters: warmAdapters(warm, spec.adapter === null ? [] : [spec.adapter]),
+      subjects: spec.adapter === null ? ["base"] : ["base", "tuned"],
+      tally: answerTally(spec.answered ?? [], spec.adapter !== null, emit),
+      emit,
+      signal,
+    };
+    const askedFrom = performance.now();
+    let asked: number;
+    if (task?.name === "mt_bench") {
+      const questions = await askTurns(asking);
+      asked = questions.length;
+      await judgeTurns(asking, questions);
+    } else {
+      asked = await askItems(asking, sandbox && ((program) => sandbox.run(program, { signal })));
+    }
+    const askedMs = performance.now() - askedFrom;
+    return {
+      kind: "probe",
+      ...asking.tally.result(),
+      questionsPerSecond: askedMs > 0 ? (asked / askedMs) * 1000 : 0,
+      elapsedMs: performance.now() - started,
+    };
   } finally {
     await sandbox?.close();
   }
 }
 
-async function askAll(spec: ProbeJob, emit: Emit, signal: AbortSignal, started: number, runProgram: RunProgram | null): Promise<ProbeResult> {
-  const warm = await warmAnswerer(spec.model);
-  const { answerer } = warm;
-  const tokenizer = withTemplate(warm.tokenizer, spec.chatTemplate);
-  const adapters = warmAdapters(warm, spec.adapter === null ? [] : [spec.adapter]);
+/** Returns how many questions were asked now. */
+async function askItems({ spec, answerer, tokenizer, adapters, subjects, tally, emit, signal }: Asking, runProgram: RunProgram | null): Promise<number> {
   const items = await probeItems(spec, tokenizer, answerer.maxLength, runProgram);
-  const subjects: ("base" | "tuned")[] = spec.adapter === null ? ["base"] : ["base", "tuned"];
-  const verdicts: Record<"base" | "tuned", Verdict[]> = { base: [], tuned: [] };
-  const report = trackProgress({ emit, stage: spec.style === "knowledge" ? "Asking what the model knows" : "Asking for the task", unit: "questions", total: items.length });
-  const asking = performance.now();
-
   // A question's rows stand side by side, so that base and tuned model work on the same ones at the same time.
-  const order = items.flatMap((item, i) => subjects.map((subject) => ({ subject, item, i })));
+  const order = items.flatMap((item) => subjects.map((subject) => ({ subject, item }))).filter(({ subject, item }) => tally.find(item.index, subject) === undefined);
+  const from = items.length - Math.ceil(order.length / subjects.length);
+  const report = trackProgress({ emit, stage: spec.style === "knowledge" ? "Asking what the model knows" : "Asking for the task", unit: "questions", total: items.length, from });
   let answered = 0;
   await answerer.answerAll(
     order.map(({ subject, item }) => ({
@@ -53,52 +86,17 @@ async function askAll(spec: ProbeJob, emit: Emit, signal: AbortSignal, started: 
       eosIds: answerer.checkpoint.config.eosIds,
       onToken: (row, _id, ids) => order[row].item.isFinished(tokenizer.decode(ids)),
       async onAnswer(row, { generated, continuations: [likelihood, ...others] }) {
-        const { subject, item, i } = order[row];
+        const { subject, item } = order[row];
         const answer = tokenizer.decode(generated.ids);
-        const { isExact, isContained, measures = {}, verdict: said = null } = await item.judge({ text: answer, areGreedy: others.map(({ isGreedy }) => isGreedy) });
-        const verdict = { isExact, isContained, measures, verdict: said, logLikelihoodNats: likelihood.logLikelihood / likelihood.tokens };
-        verdicts[subject][i] = verdict;
+        const { isExact, isContained, measures = {}, verdict = null } = await item.judge({ text: answer, areGreedy: others.map(({ isGreedy }) => isGreedy) });
         const { question, accepted, prompt, index } = item;
-        emit({ type: "answer", index, subject, question, accepted, prompt, answer, ...verdict });
+        const logLikelihoodNats = likelihood.logLikelihood / likelihood.tokens;
+        tally.put({ index, subject, question, accepted, prompt, answer, isExact, isContained, measures, verdict, logLikelihoodNats });
         answered += 1;
-        report(Math.floor(answered / subjects.length));
+        report(from + Math.floor(answered / subjects.length));
       },
       signal,
     },
   );
-
-  const askedMs = performance.now() - asking;
-  const pairs = verdicts.base.map((base, i) => ({ base, tuned: verdicts.tuned[i] })).filter(({ tuned }) => tuned !== undefined);
-  return {
-    kind: "probe",
-    base: scoreOf(verdicts.base),
-    tuned: spec.adapter === null ? null : scoreOf(verdicts.tuned),
-    lost: pairs.filter(({ base, tuned }) => base.isExact && !tuned.isExact).length,
-    gained: pairs.filter(({ base, tuned }) => !base.isExact && tuned.isExact).length,
-    questionsPerSecond: askedMs > 0 ? (items.length / askedMs) * 1000 : 0,
-    elapsedMs: performance.now() - started,
-  };
-}
-
-function scoreOf(verdicts: readonly Verdict[]): ProbeScore {
-  const share = (count: number): number => count / verdicts.length;
-  const likelihoods = verdicts.map(({ logLikelihoodNats }) => logLikelihoodNats).filter((value) => !Number.isNaN(value));
-  return {
-    questions: verdicts.length,
-    exactMatch: share(verdicts.filter(({ isExact }) => isExact).length),
-    contains: share(verdicts.filter(({ isContained }) => isContained).length),
-    logLikelihoodNats: likelihoods.length === 0 ? null : likelihoods.reduce((sum, value) => sum + value, 0) / likelihoods.length,
-    measures: meanMeasures(verdicts),
-  };
-}
-
-/** Mean of every measure over the answers that have it. */
-function meanMeasures(verdicts: readonly Verdict[]): Record<string, number> {
-  const names = [...new Set(verdicts.flatMap(({ measures }) => Object.keys(measures)))];
-  return Object.fromEntries(
-    names.map((name) => {
-      const values = verdicts.flatMap(({ measures }) => (Object.hasOwn(measures, name) ? [measures[name]] : []));
-      return [name, values.reduce((sum, value) => sum + value, 0) / values.length];
-    }),
-  );
+  return items.length - from;
 }
