@@ -1,7 +1,7 @@
 // Text for people: tables, bytes, times, scores.
 
 import type { Estimate, ProbeSummary, RowsReport, RunSummary, VoteTally } from "../rpc/contract.ts";
-import { infoOf, probeTaskOf } from "../services/probe-tasks.ts";
+import { infoOf, measureRows, probeTaskOf } from "../services/probe-tasks.ts";
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
@@ -31,13 +31,16 @@ export const runHead = ["id", "status", "stage", "step", "loss", "created (UTC)"
 export function probeText(probe: ProbeSummary): string {
   const { scores, words } = probe;
   if (scores === null) return "No answers.";
-  const { exactName } = infoOf(probeTaskOf(probe.config));
+  const task = probeTaskOf(probe.config);
+  const { exactName, isContainsIdle } = infoOf(task);
   const percent = ({ value, low, high }: Estimate) => `${(value * 100).toFixed(1)} % (${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)})`;
   const nats = (estimate: Estimate | null) => (estimate === null ? "" : `${estimate.value.toFixed(3)} (${estimate.low.toFixed(3)} to ${estimate.high.toFixed(3)})`);
   const rows = ([["base", scores.base], ["tuned", scores.tuned]] as const).flatMap(([name, score]) =>
-    score === null ? [] : [[name, `${score.exact.right} of ${score.exact.asked}`, percent(score.exact), percent(score.contains), nats(score.likelihoodNats)]],
+    score === null ? [] : [[name, `${score.exact.right} of ${score.exact.asked}`, percent(score.exact), ...(isContainsIdle ? [] : [percent(score.contains)]), ...(scores.base.likelihoodNats === null ? [] : [nats(score.likelihoodNats)])]],
   );
-  const text = table(["model", "right", `${exactName} (95 % interval)`, "contains (loose)", "right answer, nats a token"], rows);
+  const head = ["model", "right", `${exactName} (95 % interval)`, ...(isContainsIdle ? [] : ["contains (loose)"]), ...(scores.base.likelihoodNats === null ? [] : ["right answer, nats a token"])];
+  const measures = measureRows(task, probe.base, probe.tuned).map(({ title, base, tuned }) => `${title}: ${tuned === null ? base : `base ${base}, tuned ${tuned}`}`);
+  const text = [table(head, rows), ...measures].join("\n");
   return words === null ? text : [text, words.exact, ...(words.likelihood === null ? [] : [words.likelihood]), words.flips].join("\n");
 }
 

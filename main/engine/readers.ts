@@ -11,10 +11,15 @@ import { alpacaPrompt } from "../../native-models/data/alpaca.ts";
 import { histogramOf } from "../../native-models/data/histogram.ts";
 import { readQuestions, type Question } from "../../native-models/data/questions.ts";
 import { inspectRows } from "../../native-models/data/rows/inspect.ts";
+import { readTask } from "../../native-models/probe/read-task.ts";
+import { taskOf } from "../../native-models/probe/tasks.ts";
 import { checkpointNotes, findBest, isCheckpointFile, listCheckpoints, type SavedCheckpoint } from "../../native-models/training/checkpoint-file.ts";
+import type { ProbeJob } from "./jobs.ts";
 import { join } from "node:path";
 
 export type { AdapterNotes, FolderDescription, Question, Tokenizer };
+
+type ProbeHead = Pick<ProbeJob, "questions" | "split" | "shots" | "shotsFrom" | "shotChoice" | "task" | "style" | "promptForm">;
 
 export interface Readers {
   describeFolder(folder: string): FolderDescription;
@@ -30,6 +35,8 @@ export interface Readers {
   readQuestions: typeof readQuestions;
   inspectRows: typeof inspectRows;
   histogramOf: typeof histogramOf;
+  /** Reads a probe's examples and first question, so that what does not fit its task is told before long work. */
+  readProbeHead(probe: ProbeHead): Promise<void>;
   /** The Alpaca prompt with its places. */
   alpacaText(): string;
 }
@@ -45,6 +52,10 @@ export const readers: Readers = {
   readQuestions,
   inspectRows,
   histogramOf,
+  async readProbeHead({ questions, split = null, shots, shotsFrom = null, shotChoice = { by: "first" }, ...asked }) {
+    const task = taskOf(asked);
+    if (task !== null) await readTask(task, { questions, split, shots, shotsFrom, choice: shotChoice, limit: 1 });
+  },
   alpacaText: () => alpacaPrompt([{ role: "user", content: "{instruction}" }], ""),
 };
 

@@ -2,6 +2,7 @@
 // call against its schema once; the command line shows the same defaults in --help.
 
 import { z } from "zod";
+import { probeTaskInfo } from "./probe-tasks.ts";
 import type { Method } from "../../native-models/nullspace/types.ts";
 import type { GramNeed } from "../../native-models/starts/method.ts";
 import type { TaskName } from "../../native-models/probe/task.ts";
@@ -249,6 +250,8 @@ const asking = {
 /** Questions asked of base and tuned model after training; null: not asked. */
 const runProbe = z
   .object(asking)
+  .refine(({ task, mayRunPrograms }) => mayRunPrograms || !task || !probeTaskInfo[task].runsPrograms, { path: ["mayRunPrograms"], message: "must be allowed: this task runs programs" })
+  .refine(({ task, judge }) => judge !== null || !task || !probeTaskInfo[task].isJudged, { path: ["judge"], message: "is needed: this task is judged by a model" })
   .nullable()
   .default(null);
 

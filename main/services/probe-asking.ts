@@ -3,14 +3,17 @@
 
 import { UserError } from "../../native-models/errors.ts";
 import type { JudgeSettings, ProbeJob } from "../engine/jobs.ts";
-import type { ProbeStart } from "./params.ts";
+import { defaults, type ProbeStart } from "./params.ts";
 import { absolute, requireThere } from "./paths.ts";
 import { infoOf, probeTaskOf } from "./probe-tasks.ts";
 
 type Asking = Pick<ProbeJob, "task" | "shots" | "shotChoice" | "promptForm" | "wording" | "judge" | "mayRunPrograms" | "maxNewTokens" | "mapping" | "split">;
 
-export function askingOf(params: ProbeStart): Asking {
-  const { shotChoice = { by: "first" }, promptForm = null, wording = "plain", mayRunPrograms = false, mapping = null, split = null } = params;
+/** What of params says how a probe asks. */
+type AskingParams = Omit<Partial<ProbeStart>, "style"> & Pick<ProbeStart, "style">;
+
+export function askingOf(params: AskingParams): Asking {
+  const { shotChoice = { by: "first" as const }, promptForm = null, wording = "plain", mayRunPrograms = false, mapping = null, split = null } = params;
   const task = probeTaskOf(params);
   const info = infoOf(task);
   if (info.runsPrograms && !mayRunPrograms) {
@@ -32,7 +35,7 @@ export function unusualAsking({ task = null, style, shotChoice = { by: "first" }
   return isAsEver ? null : JSON.stringify({ task, shotChoice, promptForm, wording, judge: judge && judgeName(judge) });
 }
 
-function judgeOf({ judge = null, batch }: ProbeStart): JudgeSettings {
+function judgeOf({ judge = null, batch = defaults.probeBatch }: AskingParams): JudgeSettings {
   if (judge === null) {
     throw new UserError({
       what: "MT-Bench needs a judge that rates the answers.",

@@ -10,6 +10,7 @@ import type { Deps } from "./deps.ts";
 import { readsKnowledge, type RunSettings, type TrainSettings } from "./params.ts";
 import { requireKnownRows, requireLikeRows } from "./known-rows.ts";
 import { absolute, requireThere } from "./paths.ts";
+import { askingOf } from "./probe-asking.ts";
 import { settledRetention } from "./retention-settings.ts";
 import { followRun } from "./run-follow.ts";
 import { runDetail, runSummary } from "./run-views.ts";
@@ -118,6 +119,17 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
     return { given: { ...settings, model, data, template }, chatTemplate };
   }
 
+  /** Its files are there and read as its task needs them: a probe comes after hours of training. */
+  async function checkedProbe(probe: RunSettings["probe"], style: "knowledge" | "task", name: "probe" | "taskProbe"): Promise<RunSettings["probe"]> {
+    if (probe === null) return null;
+    const questions = absolute(probe.questions);
+    const shotsFrom = probe.shotsFrom && absolute(probe.shotsFrom);
+    requireThere(questions, `runs.start: ${name}.questions`);
+    if (shotsFrom) requireThere(shotsFrom, `runs.start: ${name}.shotsFrom`);
+    await readers.readProbeHead({ ...askingOf({ ...probe, style }), style, questions, shotsFrom });
+    return { ...probe, questions, shotsFrom };
+  }
+
   return {
     /** All stages. The row and its folder are written before the first step. */
     async start(settings: RunSettings): Promise<{ id: number }> {
@@ -129,11 +141,11 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
         continueStopped: false,
         questions: absolute(given.questions),
         retention: settledRetention(given, [given.probe?.questions ?? null, given.questions], "runs.start"),
-        probe: probeFile(given.probe, "probe"),
-        taskProbe: probeFile(given.taskProbe, "taskProbe"),
+        probe: await checkedProbe(given.probe, "knowledge", "probe"),
+        taskProbe: await checkedProbe(given.taskProbe, "task", "taskProbe"),
       };
       if (readsKnowledge(config.method)) requireThere(config.questions, "runs.start: questions");
-      if (config.taskProbe !== null) await requireLikeRows(readers, config.taskProbe.questions, config.mapping, "runs.start: taskProbe.questions");
+      if (config.taskProbe !== null && config.taskProbe.task === null) await requireLikeRows(readers, config.taskProbe.questions, config.mapping, "runs.start: taskProbe.questions");
       stages.requireRankFits(config.model, config.rank);
       const { kind: _, chatTemplate: __, ...lastRun } = config;
       store.settings.set("lastRun", lastRun);
@@ -220,13 +232,6 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
       await current.ended;
     },
   };
-}
-
-function probeFile(probe: RunSettings["probe"], name: string): RunSettings["probe"] {
-  if (probe === null) return null;
-  const questions = absolute(probe.questions);
-  requireThere(questions, `runs.start: ${name}.questions`);
-  return { ...probe, questions };
 }
 
 /** Same settings, same key; the name does not count. */

@@ -7,7 +7,7 @@ import { math } from "./tasks/math.ts";
 import { mbpp } from "./tasks/mbpp.ts";
 import { mtBench } from "./tasks/mt-bench.ts";
 import { nqOpen } from "./tasks/nq-open.ts";
-import { questionsTask } from "./tasks/questions.ts";
+import { questionsTask, type PromptForm } from "./tasks/questions.ts";
 import { triviaqa } from "./tasks/triviaqa.ts";
 import { webqs } from "./tasks/webqs.ts";
 
@@ -22,3 +22,9 @@ export const probeTasks: Record<TaskName, ProbeTask> = {
   mbpp,
   mt_bench: mtBench,
 };
+
+/** The task of a probe's settings; null: rows like the training rows. */
+export function taskOf({ task, style, promptForm }: { task?: TaskName | null; style: "knowledge" | "task"; promptForm?: PromptForm | null }): ProbeTask | null {
+  if (!task) return style === "knowledge" ? probeTasks.nq_open : null;
+  return task === "questions" && promptForm ? questionsTask(promptForm) : probeTasks[task];
+}

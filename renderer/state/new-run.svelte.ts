@@ -8,18 +8,12 @@ import { issuesByField, planSteps } from "../draw/form.ts";
 import type { Connection, Problem } from "./connection.svelte.ts";
 import { forgetDraft, keepDraft, keptDraft } from "./kept-draft.ts";
 import { Preview } from "./preview.svelte.ts";
+import { emptyProbe, probeDraftOf, probeInput } from "./probe-draft.ts";
 import { RowsLook } from "./rows-look.svelte.ts";
 import type { SystemState } from "./system.svelte.ts";
 
 const previewedRows = 8;
 const previewedQuestions = 24;
-
-interface ProbeDraft {
-  isOn: boolean;
-  questions: string;
-  shots: number | null;
-  limit: number | null;
-}
 
 /** Validation as the form has it: every source keeps its own value while another is chosen. */
 interface ValidationDraft {
@@ -64,8 +58,8 @@ const emptyDraft = () => ({
   } as ValidationDraft,
   recomputed: defaults.recomputed as NonNullable<RunStartInput["recomputed"]>,
   seed: defaults.seed as number,
-  probe: { isOn: true, questions: "", shots: 5 as number | null, limit: 100 as number | null } as ProbeDraft,
-  taskProbe: { isOn: true, questions: "", shots: null, limit: 40 as number | null } as ProbeDraft,
+  probe: emptyProbe("nq_open", { shots: 5, limit: 100 }),
+  taskProbe: emptyProbe("rows", { shots: null, limit: 40 }),
 });
 
 export class NewRunState {
@@ -85,15 +79,14 @@ export class NewRunState {
   needsCalibration = $derived(readsKnowledge(this.draft.method ?? defaults.method));
   input = $derived.by((): RunStartInput => {
     const { name, probe, taskProbe, duration, steps, epochs, validation, ...rest } = this.draft;
-    const asked = ({ isOn, ...settings }: ProbeDraft) => (isOn && settings.questions !== "" ? settings : null);
     return {
       ...rest,
       name: name.trim() === "" ? null : name.trim(),
       steps: duration === "steps" ? steps : null,
       epochs: duration === "epochs" ? epochs : null,
       validation: validationOf(validation),
-      probe: asked(probe),
-      taskProbe: asked(taskProbe),
+      probe: probeInput(probe),
+      taskProbe: probeInput(taskProbe),
     };
   });
   /** What is wrong, by field. */
@@ -128,8 +121,8 @@ export class NewRunState {
       const template = last.template === "alpaca" ? "alpaca" : "auto";
       Object.assign(draft, rest, { template, duration: steps === null ? "epochs" : "steps", steps: steps ?? draft.steps, epochs: epochs ?? draft.epochs });
       if (validation) draft.validation = validationDraft(draft.validation, validation);
-      draft.probe = { ...draft.probe, ...probe, isOn: probe !== null };
-      draft.taskProbe = { ...draft.taskProbe, ...taskProbe, isOn: taskProbe !== null };
+      draft.probe = probeDraftOf(draft.probe, probe);
+      draft.taskProbe = probeDraftOf(draft.taskProbe, taskProbe);
     }
     this.#fillSamples();
   }

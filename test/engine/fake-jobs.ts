@@ -152,12 +152,14 @@ async function countRows({ spec, emit, signal }: Context<CountRowsJob>): Promise
 async function probe({ spec, emit, signal, has }: Context<ProbeJob>): Promise<JobResult> {
   const questions = spec.limit ?? 4;
   const subjects = spec.adapter === null ? (["base"] as const) : (["base", "tuned"] as const);
+  const answered = spec.answered ?? [];
   for (let index = 0; index < questions; index++) {
-    await wait(has("slow") ? 20 : 0);
+    const open = subjects.filter((subject) => !answered.some((answer) => answer.index === index && answer.subject === subject));
+    await wait(has("slow") && open.length > 0 ? 20 : 0);
     signal.throwIfAborted();
-    for (const subject of subjects) {
+    for (const subject of open) {
       const isExact = subject === "base" ? index % 2 === 0 : index % 4 === 0;
-      emit({ type: "answer", index, subject, question: `question ${index}`, accepted: ["yes"], prompt: `Q: question ${index}\nA:`, answer: isExact ? "yes" : "no", isExact, isContained: isExact, logLikelihoodNats: -1, measures: {}, verdict: null });
+      emit({ type: "answer", index, subject, question: `question ${index}`, accepted: ["yes"], prompt: `Q: question ${index}\nA:`, answer: isExact ? "yes" : "no", isExact, isContained: isExact, logLikelihoodNats: -1, measures: {}, verdict: answered.length === 0 ? null : `after ${answered.length}` });
     }
   }
   const score = (exact: number) => ({ questions, exactMatch: exact / questions, contains: exact / questions, logLikelihoodNats: -1 });

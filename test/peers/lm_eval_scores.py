@@ -4,14 +4,17 @@ In:  test/probe/fixtures/cases.json (our own questions, answers and texts; nothi
 Out: test/probe/fixtures/lm-eval.json, with what the harness's own functions say to each:
      - "prompts": every task's prompt with 0 and 2 examples, from its own YAML over our rows;
      - "scores": nq_open and triviaqa exact match, gsm8k strict and flexible, webqs choices;
+     - with --model, "greedy": webqs over questions of our own with that model (SmolLM2-135M-Instruct), each accepted
+       answer's log-likelihood and whether it is the greedy continuation;
      - "math": Hendrycks's box, normal form and equality, Minerva's normal form and stated answer.
 
 Symbolic algebra (sympy over LaTeX) is left out of Minerva's equality on our side too, so only its normal forms are kept.
 Run by hand in the environment that python-env.ts makes; not part of `npm test`:
 
-    .cache/peers/venv/bin/python test/peers/lm_eval_scores.py
+    .cache/peers/venv/bin/python test/peers/lm_eval_scores.py --model DIR
 """
 
+import argparse
 import importlib
 import importlib.metadata
 import json
@@ -156,7 +159,28 @@ def math_scores(cases: dict) -> dict:
     }
 
 
+def greedy_answers(model: str, rows: list) -> list:
+    """Float32, one by one: what the harness's loglikelihood says of every choice of webqs."""
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    lm = HFLM(pretrained=model, device="cpu", dtype="float32", batch_size=1)
+    task = local_task("webqs/webqs.yaml", rows, rows[:1])
+    result = []
+    for doc in task.test_docs():
+        choices = task.doc_to_choice(doc)
+        context = task.fewshot_context(doc, 0)
+        requests = [Instance(request_type="loglikelihood", doc=doc, arguments=(context, f" {choice}"), idx=i) for i, choice in enumerate(choices)]
+        answers = lm.loglikelihood(requests, disable_tqdm=True)
+        exact = task.process_results(doc, answers)["exact_match"]
+        result.append({"question": doc["question"], "choices": choices, "logLikelihoods": [one[0] for one in answers], "areGreedy": [bool(one[1]) for one in answers], "exact_match": exact})
+    return result
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", required=True)
+    model = parser.parse_args().model
     stand_in("evaluate", load=lambda _: types.SimpleNamespace(compute=lambda **_: None))
     stand_in("antlr4")
     stand_in("math_verify", parse=None, verify=None)
@@ -170,6 +194,7 @@ def main() -> None:
         "short": short_scores(cases["short"]),
         "gsm8k": gsm8k_scores(cases["gsm8k"]),
         "math": math_scores(cases["math"]),
+        "greedy": greedy_answers(model, cases["greedy"]),
     }
     (FIXTURES / "lm-eval.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps({"lmEval": result["lmEval"], "short": len(result["short"]), "gsm8k": len(result["gsm8k"]), "equal": len(result["math"]["equal"])}))

@@ -8,8 +8,7 @@ import { UserError } from "../../../native-models/errors.ts";
 import { readTask } from "../../../native-models/probe/read-task.ts";
 import { isContained } from "../../../native-models/probe/score.ts";
 import { cutAtStops, examplesText, type Judge, type Judged, type ProbeTask, type TaskQuestion } from "../../../native-models/probe/task.ts";
-import { probeTasks } from "../../../native-models/probe/tasks.ts";
-import { questionsTask } from "../../../native-models/probe/tasks/questions.ts";
+import { taskOf } from "../../../native-models/probe/tasks.ts";
 import type { ProbeJob } from "../jobs.ts";
 import { rowItems } from "./row-items.ts";
 
@@ -38,12 +37,6 @@ export interface ProbeItem {
 
 /** Runs a generated program and says how it ended. */
 export type RunProgram = (program: string) => Promise<{ hasPassed: boolean; verdict: string }>;
-
-/** The task that a job asks by. */
-export function taskOf({ task, style, promptForm }: Pick<ProbeJob, "task" | "style" | "promptForm">): ProbeTask | null {
-  if (!task) return style === "knowledge" ? probeTasks.nq_open : null;
-  return task === "questions" && promptForm ? questionsTask(promptForm) : probeTasks[task];
-}
 
 /** Questions of a probe; those whose prompt leaves no room for an answer in `longest` tokens are refused by number. */
 export async function probeItems(spec: ProbeJob, tokenizer: Tokenizer, longest: number, runProgram: RunProgram | null = null): Promise<ProbeItem[]> {

@@ -5,13 +5,14 @@
 import type { Tokenizer } from "../../../native-models/checkpoint/types.ts";
 import type { AdapterFeeds } from "../../../native-models/answering/adapter-feeds.ts";
 import type { Answerer } from "../../../native-models/answering/answerer.ts";
+import { taskOf } from "../../../native-models/probe/tasks.ts";
 import { openSandbox } from "../../../native-models/sandbox/sandbox.ts";
 import type { Emit } from "../events.ts";
 import type { ProbeJob, ProbeResult } from "../jobs.ts";
 import { answerTally, type AnswerTally, type Subject } from "./answer-tally.ts";
 import { judgeTurns } from "./judge-turns.ts";
 import { withTemplate } from "./open-tokenizer.ts";
-import { probeItems, taskOf, type RunProgram } from "./probe-items.ts";
+import { probeItems, type RunProgram } from "./probe-items.ts";
 import { askTurns } from "./probe-turns.ts";
 import { trackProgress } from "./progress.ts";
 import { warmAdapters, warmAnswerer } from "./warm-answerer.ts";
