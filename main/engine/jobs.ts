@@ -64,6 +64,18 @@ export interface InitJob {
   out: string;
 }
 
+/** What a start looks like from the texts that were read; one of the two Gram files at least. */
+export interface StartReportJob {
+  kind: "start-report";
+  model: string;
+  /** Folder that an init job wrote. */
+  start: string;
+  grams: string | null;
+  taskGrams: string | null;
+  /** The JSON file to write: a StartReport (native-models/starts/report.ts). */
+  out: string;
+}
+
 /** How prompts are written. */
 export interface PromptSettings {
   template: "chat" | "alpaca";
@@ -263,12 +275,20 @@ export interface SampleModelJob {
   out: string;
 }
 
-export type JobSpec = CalibrateJob | CalibrateTaskJob | InitJob | TrainJob | EstimateJob | CountRowsJob | ProbeJob | AskJob | SurpriseJob | SampleModelJob;
+export type JobSpec = CalibrateJob | CalibrateTaskJob | StartReportJob | InitJob | TrainJob | EstimateJob | CountRowsJob | ProbeJob | AskJob | SurpriseJob | SampleModelJob;
 
 export interface CalibrateResult {
   kind: "calibrate";
   out: string;
+  /** Gram file of the task, where a run's calibration read both. */
+  taskOut?: string;
   tokens: number;
+  elapsedMs: number;
+}
+
+export interface StartReportResult {
+  kind: "start-report";
+  out: string;
   elapsedMs: number;
 }
 
@@ -400,6 +420,6 @@ export interface SampleModelResult {
   elapsedMs: number;
 }
 
-export type JobResult = CalibrateResult | CalibrateTaskResult | InitResult | TrainResult | EstimateResult | CountRowsResult | ProbeResult | AskResult | SurpriseResult | SampleModelResult;
+export type JobResult = CalibrateResult | CalibrateTaskResult | StartReportResult | InitResult | TrainResult | EstimateResult | CountRowsResult | ProbeResult | AskResult | SurpriseResult | SampleModelResult;
 
 export type ResultOf<J extends JobSpec> = Extract<JobResult, { kind: J["kind"] }>;

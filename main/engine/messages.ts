@@ -102,6 +102,7 @@ export const jobSpec = z.discriminatedUnion("kind", [
     seed: whole,
     out: text,
   }),
+  z.object({ kind: z.literal("start-report"), model: text, start: text, grams: text.nullable(), taskGrams: text.nullable(), out: text }),
   z.object({
     kind: z.literal("train"),
     model: text,
@@ -175,6 +176,7 @@ const score = z.object({ questions: whole, exactMatch: real, contains: real, log
 const jobResult = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("calibrate"), out: text, tokens: whole, elapsedMs: real }),
   z.object({ kind: z.literal("calibrate-task"), out: text, tokens: whole, elapsedMs: real }),
+  z.object({ kind: z.literal("start-report"), out: text, elapsedMs: real }),
   z.object({ kind: z.literal("init"), out: text, modules: whole, parameters: whole, energyShare: real.nullable(), energyExcess: real.nullable(), elapsedMs: real }),
   z.object({
     kind: z.literal("train"),

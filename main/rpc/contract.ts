@@ -52,6 +52,8 @@ export const contract = {
     points: base.input(p.pointsParams).output(type<s.TrainPoint[]>()),
     /** Stored events after `afterStep`, then live ones; ends when the run does. */
     follow: base.input(p.followRunParams).output(stream<s.RunEvent>()),
+    /** What the run's start looks like; computed once, seconds to a minute. */
+    startReport: base.input(p.idParams).output(stream<s.StartReportEvent>()),
     cancel: base.input(p.idParams).output(type<s.RunSummary>()),
     resume: base.input(p.idParams).output(type<{ id: number }>()),
     /** The row and its folder. A run that works must be cancelled first. */
@@ -63,6 +65,8 @@ export const contract = {
     /** The prompts of training rows, for methods that look at the task. */
     calibrateTask: base.input(p.calibrateTaskParams).output(stream<s.CalibrateTaskEvent>()),
     init: base.input(p.initParams).output(stream<s.InitEvent>()),
+    /** Spectra, energies and angles of a start. */
+    report: base.input(p.startReportParams).output(stream<s.StartReportEvent>()),
     /** Training alone, as a run of its own: follow it by its id. */
     train: base.input(p.trainParams).output(type<{ id: number }>()),
   },

@@ -58,6 +58,7 @@ export function makeRouter({ services, log }: RouterDeps) {
       show: os.runs.show.handler(({ input }) => runs.show(input.id)),
       points: os.runs.points.handler(({ input }) => runs.points(input)),
       follow: os.runs.follow.handler(({ input, signal }) => stream(runs.follow(input, signal))),
+      startReport: os.runs.startReport.handler(({ input, signal }) => stream(runs.startReport(input.id, signal))),
       cancel: os.runs.cancel.handler(({ input }) => runs.cancel(input.id)),
       resume: os.runs.resume.handler(({ input }) => runs.resume(input.id)),
       delete: os.runs.delete.handler(({ input }) => runs.delete(input.id)),
@@ -66,6 +67,7 @@ export function makeRouter({ services, log }: RouterDeps) {
       calibrate: os.stages.calibrate.handler(({ input, signal }) => stream(stages.calibrate(input, signal))),
       calibrateTask: os.stages.calibrateTask.handler(({ input, signal }) => stream(stages.calibrateTask(input, signal))),
       init: os.stages.init.handler(({ input, signal }) => stream(stages.init(input, signal))),
+      report: os.stages.report.handler(({ input, signal }) => stream(stages.report(input, signal))),
       train: os.stages.train.handler(({ input }) => stages.train(input)),
     },
     probe: {

@@ -22,6 +22,7 @@ import { runWork } from "./run-work.ts";
 import { runsService } from "./runs.ts";
 import { sampleModelService } from "./sample-model.ts";
 import { settingsService } from "./settings.ts";
+import { startReportsService } from "./start-reports.ts";
 import { stageWork, stagesService } from "./stages.ts";
 import { subjectsOf } from "./subjects.ts";
 import { systemInfo } from "./system.ts";
@@ -60,13 +61,14 @@ export function openApp(options: AppOptions = {}) {
   const rows = rowPreviews(deps);
   const subjects = subjectsOf(deps);
 
+  const startReports = startReportsService(deps, stages);
   const services = {
     models,
     sampleModel: sampleModelService(deps, models),
     demo: demoService(runs),
     data: dataService(deps, rows),
-    runs: { ...runs, estimate: memoryService(deps, stages, rows).estimate },
-    stages: { ...stagesService(stages), train: runs.train },
+    runs: { ...runs, estimate: memoryService(deps, stages, rows).estimate, startReport: startReports.ofRun },
+    stages: { ...stagesService(stages), train: runs.train, report: startReports.report },
     probe: probes,
     chats: { ...chatsService(deps, subjects), ...askService(deps, stages, subjects), votes: votesService(deps) },
     files: filesService(deps),

@@ -189,6 +189,9 @@ export const initParams = z.object({
   out: path,
 });
 
+/** What a start looks like; one of the two Gram files at least. */
+export const startReportParams = z.object({ model: path, init: path, grams: path.nullable().default(null), taskGrams: path.nullable().default(null) });
+
 /** Training alone, from a start that `init` wrote. */
 export const trainParams = z.object({
   name: z.string().max(200).nullable().default(null),
@@ -405,6 +408,7 @@ export const settingsParams = z.object({ theme: z.enum(["system", "light", "dark
 
 export type CalibrateStart = z.output<typeof calibrateParams>;
 export type CalibrateTaskStart = z.output<typeof calibrateTaskParams>;
+export type StartReportStart = z.output<typeof startReportParams>;
 export type InitStart = z.output<typeof initParams>;
 export type TrainSettings = z.output<typeof trainParams>;
 export type RunSettings = z.output<typeof runParams>;

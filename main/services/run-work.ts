@@ -240,7 +240,7 @@ function calibrated(knowledge: StageDone<CalibrateResult> | null, task: StageDon
   const done = [knowledge, task].filter((each) => each !== null);
   const sum = (of: (result: CalibrateResult | CalibrateTaskResult) => number): number => done.reduce((total, { result }) => total + of(result), 0);
   const { out } = (knowledge ?? task)!.result;
-  const result: CalibrateResult = { kind: "calibrate", out, tokens: sum(({ tokens }) => tokens), elapsedMs: sum(({ elapsedMs }) => elapsedMs) };
+  const result: CalibrateResult = { kind: "calibrate", out, ...(knowledge && task && { taskOut: task.result.out }), tokens: sum(({ tokens }) => tokens), elapsedMs: sum(({ elapsedMs }) => elapsedMs) };
   return { output: out, result, isReused: done.every(({ isReused }) => isReused) };
 }
 

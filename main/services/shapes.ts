@@ -2,6 +2,7 @@
 // In: rows of main/db and events of main/engine. Out: main/rpc/contract.ts, which promises these shapes.
 
 import type { ErrorParts } from "../../native-models/errors.ts";
+import type { InputReport, ModuleReport, StartReport } from "../../native-models/starts/report.ts";
 import type { TensorDtype } from "../../native-models/checkpoint/types.ts";
 import type { LengthHistogram } from "../../native-models/data/histogram.ts";
 import type { RowsAccount } from "../../native-models/data/row-tally.ts";
@@ -12,6 +13,7 @@ import type { RunSettings, TrainSettings, ProbeStart, Sampling, Subject } from "
 
 export type { ErrorParts, TrainPoint, ValidationPoint, RetentionPoint, ProgressEvent, ProbeAnswer, ProbeScore, MemoryPlan, MemoryProposal };
 export type { ColumnMapping, Sampling, Split, Subject } from "./params.ts";
+export type { InputReport, ModuleReport, StartReport };
 export type { RowsHead, RowsReport } from "../engine/jobs.ts";
 export type { DropReason, RowCounts, RowsAccount } from "../../native-models/data/row-tally.ts";
 /** One token of a real row. Show `text` as it is (leading spaces are real). */
@@ -417,6 +419,8 @@ export type StageEvent<R> =
   | { type: "done"; result: R; isReused: boolean };
 
 export type CalibrateEvent = StageEvent<CalibrateResult>;
+/** Leaving the stream cancels it. */
+export type StartReportEvent = { type: "progress"; progress: ProgressEvent } | { type: "done"; report: StartReport };
 export type CalibrateTaskEvent = StageEvent<CalibrateTaskResult>;
 export type InitEvent = StageEvent<InitResult>;
 

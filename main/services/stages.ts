@@ -133,7 +133,7 @@ export function stageWork({ store, engine, readers, home, now }: Deps) {
     });
   }
 
-  return { find, record, calibrate, calibrateTask, init, describe, fingerprintOf, requireRankFits };
+  return { find, record, foundOrMade, keyOfFile, calibrate, calibrateTask, init, describe, fingerprintOf, requireRankFits };
 }
 
 const knowledgeGrams = { where: "init: grams", what: "the Gram file of a calibration", fix: "Run calibrate first and give its file with --grams, or choose the method lora." };

@@ -7,8 +7,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
 import type { Emit } from "../../main/engine/events.ts";
+import { fakeStartReport } from "../support/fake-start-report.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
-import type { AskJob, CalibrateJob, CalibrateTaskJob, CountRowsJob, InitJob, JobResult, JobSpec, ProbeJob, RowsReport, SurpriseJob, TrainJob } from "../../main/engine/jobs.ts";
+import type { AskJob, CalibrateJob, CalibrateTaskJob, CountRowsJob, InitJob, JobResult, JobSpec, ProbeJob, RowsReport, StartReportJob, SurpriseJob, TrainJob } from "../../main/engine/jobs.ts";
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -28,6 +29,7 @@ export async function runJob(spec: JobSpec, emit: Emit, signal: AbortSignal): Pr
   switch (spec.kind) {
     case "calibrate": return calibrate({ spec, ...context });
     case "calibrate-task": return calibrateTask({ spec, ...context });
+    case "start-report": return startReport(spec);
     case "init": return init({ spec, ...context });
     case "train": return train({ spec, ...context });
     case "estimate": return { kind: "estimate", memory: fakeMemory, retentionTokens: spec.retention && 10 * spec.retention.limit };
@@ -67,6 +69,11 @@ async function calibrateTask({ spec, emit }: Context<CalibrateTaskJob>): Promise
   emit({ type: "progress", stage: "Reading training prompts", done: 1, total: 1, unit: "tokens", ratePerSecond: 50, leftMs: 0 });
   writeFileSync(spec.out, `task grams ${spec.template} ${spec.samples} ${spec.length} ${spec.seed}`);
   return { kind: "calibrate-task", out: spec.out, tokens: spec.samples * spec.length, elapsedMs: 1 };
+}
+
+function startReport({ grams, out }: StartReportJob): JobResult {
+  writeFileSync(out, JSON.stringify(fakeStartReport(grams !== null)));
+  return { kind: "start-report", out, elapsedMs: 1 };
 }
 
 async function init({ spec }: Context<InitJob>): Promise<JobResult> {

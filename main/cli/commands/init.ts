@@ -6,6 +6,7 @@ import type { Context } from "../context.ts";
 import { finishStage } from "../finish-stage.ts";
 import { methodOption, methodsHelp } from "../method-options.ts";
 import { command, whole } from "../options.ts";
+import { writeStartReport } from "../start-report.ts";
 
 interface Options {
   model: string;
@@ -15,6 +16,7 @@ interface Options {
   rank: number;
   seed: number;
   out: string;
+  report?: string;
 }
 
 export function make(context: Context): Command {
@@ -26,13 +28,17 @@ export function make(context: Context): Command {
     .option("--rank <R>", "rank of the adapter, 1 or more", whole, defaults.rank)
     .option("--seed <S>", "seed of everything random, 0 or more", whole, defaults.seed)
     .requiredOption("--out <DIR>", "folder to write")
+    .option("--report <DIR>", "also write what the start looks like: spectra with the cut at the rank, energies, angles, as JSON and SVG")
     .addHelpText("after", methodsHelp())
-    .action(async ({ model, grams, taskGrams, method, rank, seed, out }: Options) => {
+    .action(async ({ model, grams, taskGrams, method, rank, seed, out, report }: Options) => {
       const events = await context.client().stages.init({ model, grams: grams ?? null, taskGrams: taskGrams ?? null, method, rank, seed, out }, { signal: context.signal });
       await finishStage(context, events, (result) => {
         const energy = result.energyShare === null ? "" : `, ${(result.energyShare * 100).toPrecision(3)} % of the calibration energy in the update space`;
         const bound = result.energyExcess === null ? "" : ` (of every layer at most ${result.energyExcess.toExponential(0)} above the least possible)`;
         return `${result.modules} projections, ${result.parameters} parameters${energy}${bound}; start in ${result.out}`;
       });
+      if (report === undefined) return;
+      const looked = await context.client().stages.report({ model, init: out, grams: grams ?? null, taskGrams: taskGrams ?? null }, { signal: context.signal });
+      await writeStartReport(context, looked, report);
     });
 }

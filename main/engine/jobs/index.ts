@@ -10,6 +10,7 @@ const runners: { [K in JobSpec["kind"]]: () => Promise<Runner<Extract<JobSpec, {
   calibrate: async () => (await import("./calibrate.ts")).runCalibrate,
   "calibrate-task": async () => (await import("./calibrate.ts")).runCalibrateTask,
   init: async () => (await import("./init.ts")).runInit,
+  "start-report": async () => (await import("./start-report.ts")).runStartReport,
   train: async () => (await import("./train.ts")).runTrain,
   estimate: async () => (await import("./estimate.ts")).runEstimate,
   "count-rows": async () => (await import("./count-rows.ts")).runCountRows,
