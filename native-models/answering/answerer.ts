@@ -55,7 +55,7 @@ export interface Begun {
 export async function createAnswerer({ checkpoint, maxLength, session: sessionOptions }: AnswererOptions): Promise<Answerer> {
   const { config } = checkpoint;
   const program = buildAnswerProgram(checkpoint, { maxLength, hasAdapters: true });
-  const session = await openSession(program, { prepack: true, ...sessionOptions, weightsFolder: checkpoint.folder });
+  const session = await openSession(program, { prepack: true, ...sessionOptions, weightsFolder: checkpoint.weights.folder });
   const none = adapterFeeds(config, []);
   const forward = forwardOver(session, config.heads / config.kvHeads, config.vocabulary);
 

@@ -42,7 +42,7 @@ export async function calibrate(options: CalibrateOptions): Promise<void> {
 
   for (const { first, end } of layerRanges(checkpoint, options.gramBudgetBytes ?? defaultGramBudgetBytes)) {
     const built = buildGramProgram(checkpoint, { first, end, maxLength: length, scaling });
-    const session = await openSession(built.program, { weightsFolder: checkpoint.folder });
+    const session = await openSession(built.program, { weightsFolder: checkpoint.weights.folder });
     const sums = new Sums(built);
     const next: Float32Array[] = [];
     for (const [i, tile] of tiles.entries()) {

@@ -12,6 +12,7 @@ import { readJsonFile } from "./file-bytes.ts";
 import { hasWeights, indexFile, missingFiles, singleFile } from "./missing-files.ts";
 import { readSafetensorsHeader, shown } from "./safetensors-header.ts";
 import type { SafetensorsEntry, SafetensorsHeader } from "./safetensors-header.ts";
+import { realFiles } from "./real-files.ts";
 import type { Checkpoint, ModelConfig, TensorDtype, TensorEntry } from "./types.ts";
 
 const largestIndexBytes = 100_000_000;
@@ -32,7 +33,7 @@ export function openCheckpoint(folder: string): Checkpoint {
     sizeBytes += entry.sizeBytes;
   }
   refuseBiases(root, stored);
-  return { folder: root, config, tensors, fingerprint: fingerprintOf(root, headers), sizeBytes };
+  return { folder: root, config, tensors, weights: realFiles(root, files.names), fingerprint: fingerprintOf(root, headers), sizeBytes };
 }
 
 const largestLookBytes = 1_000_000;

@@ -1,6 +1,8 @@
 // What a model folder holds, as the rest of the project sees it. Filled by checkpoint.ts from config.json and the
 // headers of the .safetensors files; no weight is read to make one.
 
+import type { RealFiles } from "./real-files.ts";
+
 export type TensorDtype = "BF16" | "F16" | "F32";
 
 /** One tensor inside a .safetensors file. Weights are [out, in]. */
@@ -48,6 +50,8 @@ export interface Checkpoint {
   folder: string;
   config: ModelConfig;
   tensors: ReadonlyMap<string, TensorEntry>;
+  /** Where the weight files really lie, links followed: what the runtime reads them from. */
+  weights: RealFiles;
   /** SHA-256 over config.json, the safetensors headers and each file's size and mtime: names this model in caches. */
   fingerprint: string;
   /** Bytes of all tensors, tied ones once. */

@@ -11,7 +11,9 @@ const graphDtype: Record<string, Dtype> = { BF16: "bfloat16", F16: "float16", F3
 export function weightOf(g: GraphBuilder, checkpoint: Checkpoint, name: string): Value {
   const entry = checkpoint.tensors.get(name);
   if (!entry) throw new Error(`${checkpoint.folder} has no tensor ${name}`);
-  const { file, offsetBytes, sizeBytes } = entry;
+  const { offsetBytes, sizeBytes } = entry;
+  const file = checkpoint.weights.locations.get(entry.file);
+  if (file === undefined) throw new Error(`${checkpoint.folder}: ${entry.file} is none of its weight files`);
   const stored = g.weight(name, graphDtype[entry.dtype], entry.shape, { file, offsetBytes, sizeBytes });
   return g.cast(stored, "float32");
 }

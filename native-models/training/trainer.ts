@@ -45,7 +45,7 @@ export interface Trainer {
 
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const { checkpoint, compiled, state, optimizer } = options;
-  const gradientSession = await openSession(compiled.program, { ...options.session, weightsFolder: checkpoint.folder });
+  const gradientSession = await openSession(compiled.program, { ...options.session, weightsFolder: checkpoint.weights.folder });
   const updateSession = await openSession(buildAdamWProgram(optimizer));
   const fixedFeeds = Object.fromEntries(compiled.fixed.map(({ name, shape }) => [name, f32(options.fixed(name), ...shape)]));
   const parameterFeeds = Object.fromEntries(state.views.map((view) => [view.name, viewOf(state.parameters, view)]));

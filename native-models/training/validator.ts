@@ -35,7 +35,7 @@ export async function createValidator({ checkpoint, trainer, by, session: option
     const likelihoods = (microBatches: MicroBatches) => eachRow(microBatches, async (row) => ({ nats: -(await trainer.sumLoss([row])) / countTargets(row), isGreedy: null }));
     return { evaluate: (microBatches) => meanLoss(microBatches, trainer.sumLoss), likelihoods, release: async () => {} };
   }
-  const session = await openSession(buildLossProgram(checkpoint, program), { ...options, weightsFolder: checkpoint.folder });
+  const session = await openSession(buildLossProgram(checkpoint, program), { ...options, weightsFolder: checkpoint.weights.folder });
   const run = (feeds: Readonly<Record<string, TensorData>>, only: readonly string[]) => session.run({ ...feeds, ...trainer.adapterFeeds }, { only });
   const sumLoss = async (rows: readonly TrainRow[]): Promise<number> => (await run(trainFeeds(rows, 1, checkpoint.config).feeds, ["loss"])).loss.data[0] as number;
   return {

@@ -17,7 +17,7 @@ describe("SmolLM2's forward pass", () => {
   goldenTest("last logits of each prompt are within 2e-3 of transformers', and log-sums at every token", async () => {
     const golden = openSafetensors(goldenFile("forward.safetensors"));
     const checkpoint = openCheckpoint(realModel());
-    const session = await openSession(buildAnswerProgram(checkpoint, { maxLength: 64, hasAdapters: false }), { weightsFolder: checkpoint.folder });
+    const session = await openSession(buildAnswerProgram(checkpoint, { maxLength: 64, hasAdapters: false }), { weightsFolder: checkpoint.weights.folder });
     let [worstLogit, worstSum] = [0, 0];
     for (const i of prompts) {
       const ids = golden.i32(`forward.${i}.input_ids`);

@@ -24,7 +24,7 @@ beforeAll(async () => {
   const tensors = tinyAdapters(checkpoint, rank, 5);
   adapters = Object.fromEntries([...trainable, ...fixed].map(({ name, shape }) => [name, f32(tensors.get(name)!, ...shape)]));
   gradientNames = trainable.map(({ name }) => gradientName(name));
-  session = await openSession(program, { weightsFolder: checkpoint.folder, threads: 1 });
+  session = await openSession(program, { weightsFolder: checkpoint.weights.folder, threads: 1 });
 });
 afterAll(async () => {
   await session.release();

@@ -100,7 +100,7 @@ test("the passes change no number of the whole program", async () => {
     ...Object.fromEntries([...trainable, ...fixed].map(({ name, shape }) => [name, f32(tensors.get(name)!, ...shape)])),
   };
   const [plain, passed] = [emitOnnx(dropDead(graph)), emitOnnx(optimize(graph))];
-  const [expected, actual] = await Promise.all([plain, passed].map(async (program) => (await openSession(program, { weightsFolder: checkpoint.folder, threads: 1 })).run(feeds)));
+  const [expected, actual] = await Promise.all([plain, passed].map(async (program) => (await openSession(program, { weightsFolder: checkpoint.weights.folder, threads: 1 })).run(feeds)));
   const worst = Math.max(...Object.keys(expected).map((name) => relativeDistance(actual[name].data as Float32Array, expected[name].data as Float32Array)));
   console.log(`the passes: ${plain.nodeCount} → ${passed.nodeCount} nodes, results ${worst.toExponential(1)} apart`);
   expect(worst).toBeLessThan(1e-5); // products and sums in another order, through two layers
