@@ -75,13 +75,22 @@ export function subjectsOf({ store, readers }: Pick<Deps, "store" | "readers">) 
         const view = (at: Extract<Subject, { kind: "run" }>["at"], label: string): SubjectView => ({ subject: { kind: "run", runId: run.id, at }, label: `Run ${run.id}${label}`, about: run.name });
         return [
           ...(run.adapter === null ? [] : [view("adapter", "")]),
-          ...(best === null ? [] : [view("best", `, best (step ${best.step})`)]),
-          ...steps.map(({ step }, i) => view(i === 0 ? "last" : step, i === 0 ? `, last (step ${step})` : `, step ${step}`)),
+          ...statesOf(steps.map(({ step }) => step), best?.step ?? null).map(({ at, label }) => view(at, label)),
         ];
       });
       return [viewOf({ kind: "base" }), ...ofRuns];
     },
   };
+}
+
+/** Checkpoints to choose from, newest first; one that is both the last and the best stands there once. */
+function statesOf(steps: readonly number[], best: number | null): { at: "last" | "best" | number; label: string }[] {
+  const all = [...new Set([...steps, ...(best === null ? [] : [best])])].sort((a, b) => b - a);
+  return all.map((step) => {
+    const [isLast, isBest] = [step === steps[0], step === best];
+    const name = [...(isBest ? ["best"] : []), ...(isLast ? ["last"] : [])].join(" and ");
+    return { at: isLast ? "last" : isBest ? "best" : step, label: name === "" ? `, step ${step}` : `, ${name} (step ${step})` };
+  });
 }
 
 /** "adapter", "step 20", "last". */

@@ -40,7 +40,7 @@ export class CompareState {
   warnings = $state.raw<readonly ErrorParts[]>([]);
   problem = $state.raw<Problem | null>(null);
   /** What the model in the first column saw of the last prompt; null in a blind conversation. */
-  seen = $state.raw<{ turnId: number; prompt: string } | null>(null);
+  seen = $state<string | null>(null);
   tallies = $state.raw<readonly VoteTally[]>([]);
   #connection: Connection;
   #notices: Notices;
@@ -224,7 +224,7 @@ export class CompareState {
       this.#addToken(event.column, event.text);
     } else {
       this.tokensPerSecond = event.turn.tokensPerSecond;
-      this.seen = event.prompt === null ? null : { turnId: event.turn.id, prompt: event.prompt };
+      this.seen = event.prompt;
       this.#put(event.turn);
     }
   }

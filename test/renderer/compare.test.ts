@@ -117,7 +117,7 @@ describe("a conversation", () => {
     await w.compare.ask();
     expect(seen).toEqual(["o|", "o|tw", "one|tw", "one|two"]);
     expect(w.asked[0]).toMatchObject({ chat: { model: "/m", subjects: [{ kind: "base" }, { kind: "run", runId: 3 }], isBlind: false }, after: null, prompt: "What?" });
-    expect([w.compare.prompt, w.compare.status, w.compare.tokensPerSecond, w.compare.seen?.prompt]).toEqual(["", "idle", 20, "as seen"]);
+    expect([w.compare.prompt, w.compare.status, w.compare.tokensPerSecond, w.compare.seen]).toEqual(["", "idle", 20, "as seen"]);
 
     await w.compare.ask("And then?");
     expect(w.asked[1]).toMatchObject({ chat: { id: 7 }, after: 1, prompt: "And then?" });

@@ -126,7 +126,7 @@ describe("a conversation", () => {
       null, join(folder, "adapter"), join(folder, "checkpoints", "step-00000020.safetensors"), join(folder, "checkpoints", "step-00000010.safetensors"),
     ]);
     expect(app.services.chats.show(chatId).subjects.map(({ label }) => label)).toEqual(["Base", `Run ${runId}`, `Run ${runId}, step 20`, `Run ${runId}, step 10`]);
-    expect(app.services.chats.choices(model).map(({ label }) => label)).toEqual(["Base", `Run ${runId}`, `Run ${runId}, best (step 10)`, `Run ${runId}, last (step 20)`, `Run ${runId}, step 10`]);
+    expect(app.services.chats.choices(model).map(({ label }) => label)).toEqual(["Base", `Run ${runId}`, `Run ${runId}, last (step 20)`, `Run ${runId}, best (step 10)`]);
     rmSync(join(folder, "checkpoints"), { recursive: true });
     await expect(ask({ chat: { id: chatId }, prompt: "again" })).rejects.toThrow("has no checkpoint of step 20 any more");
     expect(app.services.chats.show(chatId).turns).toHaveLength(1);
