@@ -88,6 +88,8 @@ export type JobEvent =
   | { type: "resumed"; step: number; path: string }
   /** Text that the token completes; empty within a character. */
   | { type: "token"; column: number; id: number; text: string }
+  /** The column's answer is whole; others may go on. */
+  | { type: "column-ended"; column: number; stopped: "eos" | "length" }
   | ({ type: "answer" } & ProbeAnswer)
   | { type: "warning"; warning: ErrorParts }
   | { type: "done"; result: JobResult }

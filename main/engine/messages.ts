@@ -267,6 +267,7 @@ export const jobEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("rows-account"), account: rowsAccount }),
   z.object({ type: z.literal("checkpoint"), step: whole, path: text }),
   z.object({ type: z.literal("resumed"), step: whole, path: text }),
+  z.object({ type: z.literal("column-ended"), column: whole, stopped: z.enum(["eos", "length"]) }),
   z.object({ type: z.literal("token"), column: whole, id: whole, text }),
   probeAnswer.extend({ type: z.literal("answer") }),
   z.object({ type: z.literal("warning"), warning: parts }),

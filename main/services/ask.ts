@@ -131,6 +131,10 @@ export function askService({ store, engine, readers, changes, now }: Deps, stage
                 answer.tokens += 1;
                 push({ type: "token", column: event.column, text: event.text });
               }
+              if (event.type === "column-ended") {
+                sofar[event.column]!.stopped = event.stopped;
+                push(event);
+              }
               if (event.type === "progress") push({ type: "progress", progress: event });
               if (event.type === "warning") push(event);
             },

@@ -375,6 +375,8 @@ export type AskEvent =
   | { type: "progress"; progress: ProgressEvent }
   /** Text to append to the column at that place. */
   | { type: "token"; column: number; text: string }
+  /** The column's answer is whole; others may go on. */
+  | { type: "column-ended"; column: number; stopped: "eos" | "length" }
   | { type: "warning"; warning: ErrorParts }
   /** `prompt`: what the model at the first place saw; null in a blind conversation. */
   | { type: "done"; chatId: number; turn: TurnView; prompt: string | null };

@@ -102,7 +102,11 @@ export async function createAnswerer({ checkpoint, maxLength, session: sessionOp
             own.copy(cache, index, index, 0, row.length);
             return { ...row, index, ids: [], next: chooseNext({ index, ids: [] }, first[index], options), maxNewTokens: options.maxNewTokens };
           });
-          await decodeAll({ forward, cache: own, adapters, maxLength, options, onEnd: ({ index, ids }, stopped) => void (results[index] = { ids, stopped }) }, decoding);
+          const onEnd = ({ index, ids }: { index: number; ids: number[] }, stopped: Generated["stopped"]): void => {
+            results[index] = { ids, stopped };
+            options.onEnd?.(index, stopped);
+          };
+          await decodeAll({ forward, cache: own, adapters, maxLength, options, onEnd }, decoding);
           return results;
         },
       };

@@ -14,6 +14,8 @@ export interface GenerateOptions {
   choose?: (row: number, logits: Float32Array, ids: readonly number[]) => number;
   /** Sees each new token; true ends the row. */
   onToken?: (row: number, id: number, ids: readonly number[]) => boolean;
+  /** A row has ended; the others may go on. */
+  onEnd?: (row: number, stopped: Generated["stopped"]) => void;
   signal?: AbortSignal;
 }
 

@@ -119,10 +119,10 @@ export class CompareState {
     await this.#run(turn.prompt, turn.parentId);
   }
 
-  /** Whether asking again could give another answer: the likeliest tokens are always the same. */
-  canDiffer({ sampling, system }: TurnView): boolean {
+  /** Whether asking again could give more than is there: the likeliest tokens are always the same. */
+  canDiffer({ sampling, system, answers }: TurnView): boolean {
     const isSame = system === this.system && JSON.stringify({ ...sampling, seed: 0 }) === JSON.stringify({ ...this.sampling, seed: 0 });
-    return this.sampling.temperature > 0 || !isSame;
+    return this.sampling.temperature > 0 || !isSame || answers.some(({ hasTokens }) => !hasTokens);
   }
 
   /** Another prompt in the place of a turn's: the conversation branches there. */
@@ -221,7 +221,9 @@ export class CompareState {
     } else if (event.type === "warning") {
       this.warnings = [...this.warnings, event.warning];
     } else if (event.type === "token") {
-      this.#addToken(event.column, event.text);
+      this.#change(event.column, ({ text, tokens }) => ({ text: text + event.text, tokens: tokens + 1 }));
+    } else if (event.type === "column-ended") {
+      this.#change(event.column, () => ({ stopped: event.stopped }));
     } else {
       this.tokensPerSecond = event.turn.tokensPerSecond;
       this.seen = event.prompt;
@@ -235,13 +237,14 @@ export class CompareState {
     this.chat = { ...this.chat, turns };
   }
 
-  #addToken(column: number, text: string): void {
+  /** A column's answer grows or ends. */
+  #change(column: number, change: (answer: LiveAnswer) => Partial<LiveAnswer>): void {
     if (this.live === null) return;
     if (this.status === "waiting") {
       this.status = "answering";
       this.#firstTokenMs = performance.now();
     }
-    const answers = this.live.answers.map((answer, i) => (i === column ? { ...answer, text: answer.text + text, tokens: answer.tokens + 1 } : answer));
+    const answers = this.live.answers.map((answer, i) => (i === column ? { ...answer, ...change(answer) } : answer));
     this.live = { ...this.live, answers };
     const elapsedMs = performance.now() - this.#firstTokenMs;
     const tokens = answers.reduce((sum, answer) => sum + answer.tokens, 0);

@@ -77,6 +77,7 @@ describe("answers side by side", () => {
     for (const [column, answer] of result.answers.entries()) {
       const tokens = events.flatMap((event) => (event.type === "token" && event.column === column ? [event] : []));
       expect(tokens.map(({ id }) => id)).toEqual(answer.ids);
+      expect(events.filter((event) => event.type === "column-ended" && event.column === column)).toEqual([{ type: "column-ended", column, stopped: answer.stopped }]);
       expect(answer.text.startsWith(tokens.map(({ text }) => text).join(""))).toBe(true);
     }
   });

@@ -183,6 +183,7 @@ async function ask({ spec, emit, signal, has }: Context<AskJob>): Promise<JobRes
       emit({ type: "token", column, id: words.indexOf(text), text });
     }
   }
+  spec.columns.forEach((_, column) => emit({ type: "column-ended", column, stopped: "eos" }));
   const answers = spec.columns.map(() => ({ text: words.join(""), ids: words.map((_, i) => i), stopped: "eos" as const }));
   return { kind: "ask", prompt: spec.columns[0]?.messages.at(-1)?.content ?? "", answers, tokensPerSecond: 20, elapsedMs: 1 };
 }

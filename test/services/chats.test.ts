@@ -48,6 +48,7 @@ const engine: Engine = {
     if (job.model.includes("wrong")) return { type: "failed", error: { what: "no", where: "there", fix: "so", isBug: false, stack: null }, hasDied: false, lastCheckpointStep: null };
     const words = job.columns.map((_, column) => says(job, column));
     words.forEach((list, column) => list.forEach((text, id) => emit({ type: "token", column, id, text })));
+    if (waits && words.length > 1) emit({ type: "column-ended", column: 0, stopped: "eos" });
     if (waits) await new Promise((resolve) => signal.addEventListener("abort", resolve));
     if (signal.aborted) return { type: "cancelled" };
     const answers = words.map((list) => ({ text: list.join(""), ids: list.map((_, id) => id), stopped: "eos" as const }));
@@ -162,6 +163,15 @@ describe("a stopped answer", () => {
     waits = false;
     await ask({ chat: { id: done.chatId }, after: done.turn.id, prompt: "go on" });
     expect(messagesOf(jobs.at(-1))).toEqual([["user: hi", "assistant: base words", "user: go on"]]);
+  });
+
+  test("keeps how a column ended that was whole before", async () => {
+    waits = true;
+    const chat = { model, subjects: [base, tunedBy(finishedRun())] };
+    for await (const event of app.services.chats.ask(askParams.parse({ chat, prompt: "hi" }))) {
+      if (event.type === "column-ended") app.services.chats.stop(app.services.chats.show(1).turns[0]!.id);
+      if (event.type === "done") expect(event.turn.answers.map(({ stopped }) => stopped)).toEqual(["eos", "hand"]);
+    }
   });
 
   test("before its first token leaves nothing", async () => {

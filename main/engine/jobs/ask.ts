@@ -1,6 +1,7 @@
 // A conversation, answered by every column in one batch; the texts stream as they grow. Columns share the prompt; what
 // was answered before is each one's own.
 
+import type { Generated } from "../../../native-models/answering/answerer.ts";
 import { chooseToken, type Sampling } from "../../../native-models/answering/sampling.ts";
 import { seededRandom } from "../../../native-models/data/random.ts";
 import type { Emit } from "../events.ts";
@@ -25,6 +26,7 @@ export async function runAsk(spec: AskJob, emit: Emit, signal: AbortSignal): Pro
       emit({ type: "token", column, id, text: streams[column].add(id) });
       return false;
     },
+    onEnd: (column, stopped) => emit({ type: "column-ended", column, stopped: endOf(stopped) }),
     signal,
   });
 
@@ -33,10 +35,14 @@ export async function runAsk(spec: AskJob, emit: Emit, signal: AbortSignal): Pro
   return {
     kind: "ask",
     prompt: prompts[0],
-    answers: generated.map(({ ids, stopped }) => ({ text: tokenizer.decode(ids), ids, stopped: stopped === "eos" ? "eos" : "length" })),
+    answers: generated.map(({ ids, stopped }) => ({ text: tokenizer.decode(ids), ids, stopped: endOf(stopped) })),
     tokensPerSecond: decodeMs > 0 ? (tokens / decodeMs) * 1000 : 0,
     elapsedMs: performance.now() - started,
   };
+}
+
+function endOf(stopped: Generated["stopped"]): "eos" | "length" {
+  return stopped === "eos" ? "eos" : "length"; // nothing else ends an answer here
 }
 
 function isGreedy({ temperature, repetitionPenalty }: Sampling): boolean {
