@@ -5,7 +5,7 @@ import { existsSync, globSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "vite";
 
-const sources = ["renderer/**/*", "main/rpc/**/*.ts", "main/services/shapes.ts", "vite.config.ts", "package-lock.json"];
+const sources = ["renderer/**/*", "main/rpc/**/*.ts", "main/services/{shapes,params,probe-tasks}.ts", "vite.config.ts", "package-lock.json"];
 
 export function isRendererStale(repoRoot: string): boolean {
   const built = join(repoRoot, "dist/renderer/index.html");

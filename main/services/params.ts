@@ -216,7 +216,7 @@ const asking = {
   shotsFrom: path.nullable().default(null),
   /** Which rows they are: the first, some chosen by a seed, or these (from 0). */
   shotChoice: z
-    .discriminatedUnion("by", [z.object({ by: z.literal("first") }), z.object({ by: z.literal("seed"), seed }), z.object({ by: z.literal("rows"), rows: z.array(row).min(1).max(64) })])
+    .discriminatedUnion("by", [z.object({ by: z.literal("first") }), z.object({ by: z.literal("seed"), seed }), z.object({ by: z.literal("rows"), rows: z.array(row).min(1, "needs row numbers, such as 3, 7, 12").max(64) })])
     .default({ by: "first" }),
   /** Of the task "questions": the prompt's text, with {question} where the question stands; null: as NQ-open. */
   promptForm: z

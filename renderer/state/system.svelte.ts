@@ -30,6 +30,6 @@ export class SystemState {
 
   /** Path of a shipped sample by a part of its name. */
   sample(part: string): string | null {
-    return this.info?.samples.find(({ path }) => path.includes(part))?.path ?? null;
+    return this.info?.samples.find(({ name }) => name.includes(part))?.path ?? null;
   }
 }
