@@ -8,22 +8,24 @@ export interface Piece {
   isOwn: boolean;
 }
 
-/** Longer answers are not compared: it would take too long between two tokens. */
-const mostCharacters = 20_000;
+/** Time that two whole answers may take to compare; it grows with the square of their differences. */
+const limitMs = 400;
+/** And two growing ones, between two of their tokens. */
+export const growingLimitMs = 16;
 
-/** Both texts in pieces; the pieces of each joined are the text itself. */
-export function markDifferences(left: string, right: string): { left: Piece[]; right: Piece[] } {
-  if (left.length + right.length > mostCharacters) return { left: [{ text: left, isOwn: false }], right: [{ text: right, isOwn: false }] };
-  const changes = diffWordsWithSpace(left, right);
+/** Both texts in pieces; the pieces of each joined are the text itself. Nothing is marked where it would take longer than `timeout` ms. */
+export function markDifferences(left: string, right: string, timeout = limitMs): { left: Piece[]; right: Piece[] } {
+  const changes = diffWordsWithSpace(left, right, { timeout });
+  if (changes === undefined) return { left: [{ text: left, isOwn: false }], right: [{ text: right, isOwn: false }] };
   const side = (other: "added" | "removed", own: "added" | "removed"): Piece[] =>
     changes.filter((change) => !change[other]).map((change) => ({ text: change.value, isOwn: change[own] === true && change.value.trim() !== "" }));
   return { left: side("added", "removed"), right: side("removed", "added") };
 }
 
 /** Every answer in pieces: each is marked against the first one, and the first where no other has its word. */
-export function markColumns(texts: readonly string[]): Piece[][] {
+export function markColumns(texts: readonly string[], timeout?: number): Piece[][] {
   const [first = "", ...others] = texts;
-  const pairs = others.map((other) => markDifferences(first, other));
+  const pairs = others.map((other) => markDifferences(first, other, timeout));
   return [pairs.length === 0 ? [{ text: first, isOwn: false }] : ownInAll(first, pairs.map(({ left }) => left)), ...pairs.map(({ right }) => right)];
 }
 

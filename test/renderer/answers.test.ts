@@ -20,6 +20,14 @@ test("each column's words are marked against the first; the first's where no oth
   expect(markColumns([])).toEqual([[{ text: "", isOwn: false }]]);
 });
 
+test("answers that would take too long to compare are shown unmarked, in time", () => {
+  const text = (seed: number): string => Array.from({ length: 6000 }, (_, i) => `w${(i * seed) % 4999}`).join(" ");
+  const [left, right] = [text(7), text(13)];
+  const started = performance.now();
+  expect(markColumns([left, right], 20)).toEqual([[{ text: left, isOwn: false }], [{ text: right, isOwn: false }]]);
+  expect(performance.now() - started).toBeLessThan(1000); // a busy machine; without the limit it takes many seconds
+});
+
 test("tokens within a character are one group, whose surprise is their sum", () => {
   const groups = tokenGroups({ texts: ["a", "", "", "é", " b", ""], nats: [[1, 2, 3, 4, 5, 6], [0, 0, 1, 0, 0, 2]] });
   expect(groups).toEqual([
