@@ -24,9 +24,9 @@ export function validationText({ stages, validations }: RunDetail): string[] {
 }
 
 /** One measurement of retention. */
-export function retentionLine({ step, retention, low, high, nats, questions, elapsedMs }: RetentionPoint): string {
+export function retentionLine({ step, retention, low, high, nats, exact, questions, elapsedMs }: RetentionPoint): string {
   if (step === 0) return `Retention is measured on ${questions} questions: right answers have ${nats.toFixed(3)} nats a token in the base (took ${duration(elapsedMs)}).`;
-  return `Retention after step ${step}: ${percent(retention)} (${percent(low)} to ${percent(high)})`;
+  return `Retention after step ${step}: ${percent(retention)} (${percent(low)} to ${percent(high)})${exact === null ? "" : `, word for word ${exact.base} → ${exact.now}`}`;
 }
 
 /** What was kept while training, at what cost, and whether that ended it; nothing where it was not measured. */

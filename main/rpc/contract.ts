@@ -11,7 +11,7 @@ import * as p from "../services/params.ts";
 export type * from "../services/shapes.ts";
 /** Defaults and schemas of the two calls that a person fills in, so that a form says what is wrong before it is sent. */
 export { askParams, defaults, gramNeeds, mostColumns, readsKnowledge, readsTask, runParams } from "../services/params.ts";
-export { infoOf, measureRows, probeTaskInfo, probeTaskOf, rowsInfo, type ProbeTaskInfo } from "../services/probe-tasks.ts";
+export { infoOf, measureRows, probeTaskInfo, probeTaskOf, rowsInfo, shortAnswered, type ProbeTaskInfo } from "../services/probe-tasks.ts";
 
 const base = oc.errors({
   USER: { status: 422, data: z.object({ what: z.string(), where: z.string(), fix: z.string() }) },

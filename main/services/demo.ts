@@ -17,6 +17,7 @@ const settings = {
   length: 256,
   learningRate: 1e-3,
   checkpointEverySteps: 10,
+  retention: { everySteps: 5, limit: 24 },
 } as const;
 
 const knowledge = { shots: 5, limit: 60 };

@@ -11,7 +11,7 @@ import type { RowPreviews } from "./row-previews.ts";
 import type { Stages } from "./stages.ts";
 import { validationOf } from "./validation-settings.ts";
 
-export function memoryService({ engine }: Pick<Deps, "engine">, stages: Stages, rows: RowPreviews) {
+export function memoryService({ engine, readers }: Pick<Deps, "engine" | "readers">, stages: Stages, rows: RowPreviews) {
   return {
     /** Null where the rows cannot be trained on yet: the preview of the rows says why. */
     async estimate(settings: MemorySettings, callerSignal?: AbortSignal): Promise<RunEstimate | null> {
@@ -25,7 +25,7 @@ export function memoryService({ engine }: Pick<Deps, "engine">, stages: Stages, 
       const ended = await engine.run(
         {
           kind: "estimate", model, method, rank, lengths, trained, shared, steps, epochs: steps === null ? (epochs ?? 1) : null, batch, accumulate, length,
-          validation: validationOf(settings), retention: retentionOf({ retention: settledRetention(settings, [], "runs.estimate") }), recomputed, memoryBytes, seed,
+          validation: validationOf(settings), retention: retentionOf({ retention: await settledRetention(readers, settings, [], "runs.estimate") }), recomputed, memoryBytes, seed,
         },
         { emit: () => {}, signal },
       );

@@ -47,6 +47,9 @@ export const probeTaskInfo: Record<TaskName, ProbeTaskInfo> = {
   },
 };
 
+/** Tasks whose questions have short accepted answers: what a model knows, not what it can do. */
+export const shortAnswered: readonly (TaskName | "rows" | null)[] = ["nq_open", "triviaqa", "webqs", "questions"];
+
 /** Rows like the training rows, in the run's template. */
 export const rowsInfo: ProbeTaskInfo = { title: "Rows like the training rows", about: "Asked in the run's template; the final number is compared, or the whole answer.", exactName: "exact match", shots: 0, newTokens: 256 };
 

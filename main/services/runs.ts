@@ -11,7 +11,7 @@ import { readsKnowledge, type RunSettings, type TrainSettings } from "./params.t
 import { requireKnownRows, requireLikeRows } from "./known-rows.ts";
 import { absolute, requireThere } from "./paths.ts";
 import { askingOf } from "./probe-asking.ts";
-import { settledRetention } from "./retention-settings.ts";
+import { otherQuestions, settledRetention } from "./retention-settings.ts";
 import { followRun } from "./run-follow.ts";
 import { runDetail, runSummary } from "./run-views.ts";
 import { closing, stagesOf, type RunWork } from "./run-work.ts";
@@ -140,7 +140,7 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
         chatTemplate,
         continueStopped: false,
         questions: absolute(given.questions),
-        retention: settledRetention(given, [given.probe?.questions ?? null, given.questions], "runs.start"),
+        retention: await settledRetention(readers, given, otherQuestions(given), "runs.start"),
         probe: await checkedProbe(given.probe, "knowledge", "probe"),
         taskProbe: await checkedProbe(given.taskProbe, "task", "taskProbe"),
       };
@@ -157,7 +157,7 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
     /** Training alone into a folder of the user's choice. */
     async train(settings: TrainSettings): Promise<{ id: number }> {
       const { given, chatTemplate } = await checked(settings, "train");
-      const config: RunConfig = { kind: "train", ...given, chatTemplate, retention: settledRetention(given, [], "train"), init: absolute(given.init), out: absolute(given.out) };
+      const config: RunConfig = { kind: "train", ...given, chatTemplate, retention: await settledRetention(readers, given, [], "train"), init: absolute(given.init), out: absolute(given.out) };
       requireThere(config.init, "train: init");
       const before = store.runs.findByFolder(config.out);
       if (config.resume && before !== null) return before.status === "done" ? { id: before.id } : requeue(before, config);

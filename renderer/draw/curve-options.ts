@@ -1,4 +1,5 @@
-// How a curve looks in uPlot: faint raw line below the accent line, quiet axes, the pointer's step shown by the heading.
+// How a curve looks in uPlot: faint raw line below the accent line, quiet axes, the pointer's step shown by the heading. A
+// sparse curve has a dot a value, a band for how sure each is, and a line that it must not fall below.
 
 import type uPlot from "uplot";
 import { formatNumber } from "./format.ts";
@@ -6,13 +7,23 @@ import { formatNumber } from "./format.ts";
 interface CurveLook {
   hasRaw: boolean;
   hasMarks: boolean;
+  /** The line has few values, far apart. */
+  isSparse: boolean;
+  /** Columns for the band's ends follow, the upper one first. */
+  hasBand: boolean;
+  /** A column for the lowest allowed value follows. */
+  hasLimit: boolean;
+  /** Charts of one key share the pointer and the zoom. */
+  syncKey: string | null;
+  /** Widens the range of values. */
+  range(least: number | null, most: number | null): [number, number];
   width: number;
   height: number;
   /** Index under the pointer, or null. */
   onPoint(index: number | null): void;
 }
 
-export function curveOptions(style: CSSStyleDeclaration, { hasRaw, hasMarks, width, height, onPoint }: CurveLook): uPlot.Options {
+export function curveOptions(style: CSSStyleDeclaration, { hasRaw, hasMarks, isSparse, hasBand, hasLimit, syncKey, range, width, height, onPoint }: CurveLook): uPlot.Options {
   const colour = (name: string): string => style.getPropertyValue(name).trim();
   const axis: uPlot.Axis = {
     stroke: colour("--ink-3"),
@@ -22,20 +33,26 @@ export function curveOptions(style: CSSStyleDeclaration, { hasRaw, hasMarks, wid
     gap: 4,
   };
   const raw: uPlot.Series = { stroke: colour("--curve-raw"), width: 1.25, points: { show: false } };
-  const line: uPlot.Series = { stroke: colour("--accent"), width: 2, points: { size: 5, show: (chart) => (chart.data[0]?.length ?? 0) < 2 } };
+  const dots: uPlot.Series.Points = isSparse ? { show: true, size: 6, fill: colour("--accent") } : { size: 5, show: (chart) => (chart.data[0]?.length ?? 0) < 2 };
+  const line: uPlot.Series = { stroke: colour("--accent"), width: 2, spanGaps: isSparse, points: dots };
+  const edge: uPlot.Series = { stroke: colour("--curve-band"), width: 1, spanGaps: true, points: { show: false } };
+  const limit: uPlot.Series = { stroke: colour("--danger"), width: 1.25, dash: [6, 4], spanGaps: true, points: { show: false } };
   const marks: uPlot.Series = { stroke: colour("--curve-marks"), width: 1.25, dash: [4, 3], spanGaps: true, points: { show: true, size: 6, fill: colour("--curve-marks") } };
+  const series = [{}, ...(hasRaw ? [raw] : []), line, ...(hasMarks ? [marks] : []), ...(hasBand ? [edge, edge] : []), ...(hasLimit ? [limit] : [])];
+  const upper = series.indexOf(edge);
   return {
     width,
     height,
     padding: [10, 14, 0, 0],
     legend: { show: false },
-    cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 } },
-    scales: { x: { time: false }, y: { range: (_chart, least, most) => paddedRange(least, most) } },
+    cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 }, ...(syncKey === null ? {} : { sync: { key: syncKey } }) },
+    scales: { x: { time: false }, y: { range: (_chart, least, most) => range(least, most) } },
     axes: [
       { ...axis, grid: { show: false }, size: 24, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5], values: (_chart, ticks) => ticks.map(stepTick) },
       { ...axis, size: 46, space: 32, values: (_chart, ticks) => ticks.map(formatNumber) },
     ],
-    series: [{}, ...(hasRaw ? [raw] : []), line, ...(hasMarks ? [marks] : [])],
+    series,
+    ...(hasBand ? { bands: [{ series: [upper, upper + 1] as [number, number], fill: colour("--curve-band") }] } : {}),
     hooks: { setCursor: [(chart) => onPoint(chart.cursor.idx ?? null)] },
   };
 }

@@ -9,7 +9,7 @@ const termNames: Record<keyof MemoryPlan["terms"], string> = {
   optimizer: "Optimizer",
   activations: "Activations",
   logits: "Logits",
-  validation: "Validation",
+  validation: "Validation, retention",
   workspace: "Workspace",
   process: "Process",
 };

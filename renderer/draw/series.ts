@@ -43,6 +43,19 @@ export function columnsOf(points: readonly TrainPoint[]): Columns {
   };
 }
 
+/** The same with an empty step 0 before it, where the base stands. */
+export function fromStepZero(columns: Columns): Columns {
+  if (columns.steps[0] === 0) return columns;
+  const from = <T,>(first: T, rest: readonly T[]): T[] => [first, ...rest];
+  return {
+    steps: from(0, columns.steps),
+    loss: from(null, columns.loss),
+    learningRate: from(null, columns.learningRate),
+    gradNorm: from(null, columns.gradNorm),
+    tokensPerSecond: from(null, columns.tokensPerSecond),
+  };
+}
+
 /** Validation losses at the steps of a curve: null where there was no evaluation; undefined where there never was one. */
 export function validationColumn(steps: readonly number[], validations: readonly ValidationPoint[]): (number | null)[] | undefined {
   if (validations.length === 0) return undefined;

@@ -2,6 +2,7 @@
 
 import { SvelteSet } from "svelte/reactivity";
 import type { ChatSummary } from "../../main/rpc/contract.ts";
+import { saveBlob } from "../draw/save.ts";
 import type { Connection } from "./connection.svelte.ts";
 import type { Notices } from "./notices.svelte.ts";
 
@@ -80,10 +81,7 @@ export class ChatsState {
   async save(id: number, format: "markdown" | "json"): Promise<void> {
     try {
       const { fileName, text } = await this.#connection.calls.chats.export({ id, format });
-      const url = URL.createObjectURL(new Blob([text], { type: format === "json" ? "application/json" : "text/markdown" }));
-      const link = Object.assign(document.createElement("a"), { href: url, download: fileName });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+      saveBlob(new Blob([text], { type: format === "json" ? "application/json" : "text/markdown" }), fileName);
     } catch (error) {
       this.#notices.fail("The conversation was not written out.", error);
     }

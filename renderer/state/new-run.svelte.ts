@@ -3,8 +3,9 @@
 // shipped samples.
 
 import { errorParts } from "../../main/rpc/client.ts";
-import { defaults, readsKnowledge, runParams, type AppSettings, type ColumnMapping, type MemoryPlan, type MemoryProposal, type QuestionsPreview, type RunStartInput, type Split } from "../../main/rpc/contract.ts";
+import { defaults, readsKnowledge, runParams, shortAnswered, type AppSettings, type ColumnMapping, type MemoryProposal, type QuestionsPreview, type RunEstimate, type RunStartInput, type Split } from "../../main/rpc/contract.ts";
 import { issuesByField, planSteps } from "../draw/form.ts";
+import { expectedCostShare } from "../draw/retention.ts";
 import type { Connection, Problem } from "./connection.svelte.ts";
 import { forgetDraft, keepDraft, keptDraft } from "./kept-draft.ts";
 import { Preview } from "./preview.svelte.ts";
@@ -26,6 +27,17 @@ interface ValidationDraft {
   patience: number | null;
   leastImprovementNats: number;
   keeps: "best" | "last";
+}
+
+interface RetentionDraft {
+  isOn: boolean;
+  /** "": those of the probe, else those of the calibration. */
+  questions: string;
+  shots: number;
+  limit: number;
+  everySteps: number;
+  /** Percent of the base; null: training never stops for it. */
+  floorPercent: number | null;
 }
 
 const emptyDraft = () => ({
@@ -56,6 +68,9 @@ const emptyDraft = () => ({
     isOn: false, from: "share", share: 0.05, rows: 32, data: "", everySteps: defaults.validateEverySteps, patience: null,
     leastImprovementNats: defaults.leastImprovementNats, keeps: defaults.keeps,
   } as ValidationDraft,
+  retention: {
+    isOn: true, questions: "", shots: defaults.retentionShots, limit: defaults.retentionLimit, everySteps: defaults.retentionEverySteps, floorPercent: null,
+  } as RetentionDraft,
   recomputed: defaults.recomputed as NonNullable<RunStartInput["recomputed"]>,
   seed: defaults.seed as number,
   probe: emptyProbe("nq_open", { shots: 5, limit: 100 }),
@@ -66,7 +81,7 @@ export class NewRunState {
   draft = $state(emptyDraft());
   questionsPreview = new Preview<QuestionsPreview>();
   rows = new RowsLook();
-  memory = new Preview<MemoryPlan | null>();
+  memory = new Preview<RunEstimate | null>();
   isStarting = $state(false);
   /** Why the last start failed; gone with the next change or try. */
   problem = $state.raw<Problem | null>(null);
@@ -78,13 +93,14 @@ export class NewRunState {
 
   needsCalibration = $derived(readsKnowledge(this.draft.method ?? defaults.method));
   input = $derived.by((): RunStartInput => {
-    const { name, probe, taskProbe, duration, steps, epochs, validation, ...rest } = this.draft;
+    const { name, probe, taskProbe, duration, steps, epochs, validation, retention: _, ...rest } = this.draft;
     return {
       ...rest,
       name: name.trim() === "" ? null : name.trim(),
       steps: duration === "steps" ? steps : null,
       epochs: duration === "epochs" ? epochs : null,
       validation: validationOf(validation),
+      retention: this.#retention(),
       probe: probeInput(probe),
       taskProbe: probeInput(taskProbe),
     };
@@ -95,6 +111,19 @@ export class NewRunState {
     return checked.success ? {} : issuesByField(checked.error.issues);
   });
   #wrongCount = $derived(Object.keys(this.wrong).length);
+  /** The questions that retention is measured on. */
+  retentionQuestions = $derived.by((): string => {
+    const { retention, probe, questions } = this.draft;
+    return retention.questions || (probe.isOn && shortAnswered.includes(probe.task) && probe.questions) || questions; // as main/services/retention-settings.ts
+  });
+  /** What measuring retention adds to training's work, 0.02 for two percent; null while it is not known. */
+  retentionCost = $derived.by((): number | null => {
+    const { expected } = this.rows;
+    const plan = this.memory.value;
+    if (plan === null || expected === null || this.plan === null || !this.draft.retention.isOn) return null;
+    const { retentionTokens, validatesBy } = plan;
+    return expectedCostShare({ retentionTokens, everySteps: this.draft.retention.everySteps, rowsPerStep: this.plan.rowsPerStep, tokensPerRow: expected.tokens / expected.keptRows, isByGradients: validatesBy === "gradients" });
+  });
   plan = $derived.by(() => {
     const { expected } = this.rows;
     return expected === null ? null : planSteps({ ...this.draft, ...this.#duration(), keptRows: expected.keptRows - heldOutRows(this.draft.validation, expected.keptRows) });
@@ -116,11 +145,12 @@ export class NewRunState {
     if (kept !== null) {
       Object.assign(draft, kept);
     } else if (last !== null) {
-      const { name: _, steps, epochs, probe, taskProbe, continueStopped: __, validation, memoryBytes: ___, ...rest } = last;
+      const { name: _, steps, epochs, probe, taskProbe, continueStopped: __, validation, retention, memoryBytes: ___, ...rest } = last;
       // A run keeps the template it came to; the form goes on choosing by the model.
       const template = last.template === "alpaca" ? "alpaca" : "auto";
       Object.assign(draft, rest, { template, duration: steps === null ? "epochs" : "steps", steps: steps ?? draft.steps, epochs: epochs ?? draft.epochs });
       if (validation) draft.validation = validationDraft(draft.validation, validation);
+      draft.retention = retentionDraft(draft.retention, retention ?? null);
       draft.probe = probeDraftOf(draft.probe, probe);
       draft.taskProbe = probeDraftOf(draft.taskProbe, taskProbe);
     }
@@ -165,7 +195,7 @@ export class NewRunState {
   estimateMemory(): () => void {
     const { client } = this.#connection;
     const { model, method, rank, data, split, template, length, overLong, batch, accumulate, recomputed, seed, validation } = this.draft;
-    const settings = { model, method, rank, data, split, template, length, overLong, batch, accumulate, recomputed, seed, validation: validationOf(validation), ...this.#duration() };
+    const settings = { model, method, rank, data, split, template, length, overLong, batch, accumulate, recomputed, seed, validation: validationOf(validation), retention: this.#retention(), ...this.#duration() };
     const mapping = $state.snapshot(this.draft.mapping);
     if (client === null || !this.rows.isCounted || this.rows.trouble !== null || this.#wrongCount > 0) return () => {};
     return this.memory.load((signal) => client.runs.estimate({ ...settings, mapping }, { signal }));
@@ -223,6 +253,11 @@ export class NewRunState {
     }
   }
 
+  #retention(): RunStartInput["retention"] {
+    const { isOn, floorPercent, questions: _, ...rest } = this.draft.retention;
+    return isOn ? { ...rest, questions: this.retentionQuestions, floor: floorPercent === null ? null : floorPercent / 100 } : null;
+  }
+
   #duration(): { steps: number | null; epochs: number | null } {
     const { duration, steps, epochs } = this.draft;
     return { steps: duration === "steps" ? steps : null, epochs: duration === "epochs" ? epochs : null };
@@ -232,6 +267,12 @@ export class NewRunState {
 function validationOf({ isOn, from, share, rows, data, ...rest }: ValidationDraft): RunStartInput["validation"] {
   if (!isOn || (from === "data" && data === "")) return null;
   return { ...rest, share: from === "share" ? share : null, rows: from === "rows" ? rows : null, data: from === "data" ? data : null };
+}
+
+function retentionDraft(empty: RetentionDraft, last: NonNullable<AppSettings["lastRun"]>["retention"]): RetentionDraft {
+  if (last === null) return { ...empty, isOn: false };
+  const { questions, floor, ...rest } = last;
+  return { ...empty, ...rest, isOn: true, questions: questions ?? "", floorPercent: floor === null ? null : Math.round(10_000 * floor) / 100 };
 }
 
 /** As the trainer parts them: at least one row. */

@@ -20,13 +20,13 @@ export class RowsLook {
   isCounted = $derived(this.status === "counted");
   /** What is wrong with the rows as they are read now. */
   trouble = $derived<ErrorParts | null>(this.problem ?? this.head?.problem ?? this.refusal);
-  /** Rows and trained tokens of the whole file: as counted, else in proportion to what is counted so far. */
-  expected = $derived.by((): { keptRows: number; trainedTokens: number } | null => {
+  /** Rows and tokens of the whole file: as counted, else in proportion to what is counted so far. */
+  expected = $derived.by((): { keptRows: number; tokens: number; trainedTokens: number } | null => {
     if (this.account === null) return null;
-    const { counts, trainedTokens } = this.account;
+    const { counts, tokens, trainedTokens } = this.account;
     const total = this.progress?.unit === "rows" ? this.progress.total : counts.total;
     const share = counts.total === 0 ? 0 : Math.max(1, total / counts.total);
-    return { keptRows: Math.round(counts.kept * share), trainedTokens: trainedTokens * share };
+    return { keptRows: Math.round(counts.kept * share), tokens: tokens * share, trainedTokens: trainedTokens * share };
   });
   #controller: AbortController | null = null;
 

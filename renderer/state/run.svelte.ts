@@ -1,6 +1,6 @@
 // One run, live: its stages, every training point, what it had to say, and its results.
 
-import type { CheckpointView, RowsReport, RunDetail, RunEvent, RunNote, RunSummary, StageView, TrainPoint, ValidationPoint } from "../../main/rpc/contract.ts";
+import type { CheckpointView, RetentionPoint, RowsReport, RunDetail, RunEvent, RunNote, RunSummary, StageView, TrainPoint, ValidationPoint } from "../../main/rpc/contract.ts";
 import { joinPoints } from "../draw/series.ts";
 import type { Connection, Problem } from "./connection.svelte.ts";
 
@@ -15,6 +15,8 @@ export class RunState {
   points = $state.raw<readonly TrainPoint[]>([]);
   /** Losses on the validation rows, in order. */
   validations = $state.raw<readonly ValidationPoint[]>([]);
+  /** What of the base's knowledge was there while it trained, in order, from step 0. */
+  retentions = $state.raw<readonly RetentionPoint[]>([]);
   notes = $state.raw<readonly RunNote[]>([]);
   checkpoints = $state.raw<readonly CheckpointView[]>([]);
   /** Settings, probes and disk use: read again whenever a stage begins or ends. */
@@ -34,6 +36,7 @@ export class RunState {
     void this.#opened;
     let notes: RunNote[] = [];
     this.validations = [];
+    this.retentions = [];
     // Points are shown a few times a second, however fast they come: a long run's replay is drawn once, not by the batch.
     let known: readonly TrainPoint[] = [];
     let timer: ReturnType<typeof setTimeout> | null = null;
@@ -62,7 +65,12 @@ export class RunState {
         const first = validations[0]?.step ?? Infinity;
         this.validations = [...this.validations.filter(({ step }) => step < first), ...validations];
       },
+      retentions: ({ retentions }) => {
+        const first = retentions[0]?.step ?? Infinity;
+        this.retentions = [...this.retentions.filter(({ step }) => step < first), ...retentions];
+      },
       rewound: ({ toStep }) => {
+        this.retentions = this.retentions.filter(({ step }) => step <= toStep);
         this.validations = this.validations.filter(({ step }) => step <= toStep);
         known = known.filter(({ step }) => step <= toStep);
         showPoints();

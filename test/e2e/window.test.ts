@@ -4,6 +4,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { parse } from "csv-parse/sync";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from "vitest";
 import { writeTinyModel } from "../support/tiny-model.ts";
@@ -134,9 +135,11 @@ describe("the window", () => {
     await fill("Samples", 8);
     await fill("Length of a sample", 64);
     await fill("Ask at most", 12);
+    await fill("Measure every", 4);
+    await fill("Questions each time", 8);
     await page.getByRole("checkbox", { name: "Try the task" }).uncheck();
     await page.getByRole("button", { name: "Steps" }).click();
-    await fill("Steps", 14);
+    await page.getByRole("spinbutton", { name: "Steps", exact: true }).fill("14"); // other fields are measured in steps
     await fill("Accumulate", 1);
     await fill("Rank", 0);
     await page.getByText("1 field needs a change.").waitFor();
@@ -152,12 +155,41 @@ describe("the window", () => {
     await page.getByRole("link", { name: "Compare answers" }).waitFor();
     await page.getByRole("button", { name: "Delete" }).waitFor({ timeout: 50_000 }); // a busy machine trains slowly
     await page.getByRole("img", { name: "Loss over 14 steps" }).waitFor();
-    expect(await page.getByRole("region", { name: "Knowledge kept" }).innerText()).toContain("12 questions");
+    expect(await page.getByRole("region", { name: "Knowledge kept" }).innerText()).toMatch(/Right answers: |none of the questions right/);
+    await page.getByRole("img", { name: /^Knowledge kept while training over 14 steps, last [\d.]+ %/ }).waitFor();
+    await page.getByText(/8 questions · .*5 measurements, [\d.]+ s, \d+ % of training/).waitFor();
     expect(await page.getByRole("region", { name: "Training rows" }).innerText()).toMatch(/720\s*of 720 rows kept[\s\S]*alpaca/);
     expect(await page.getByRole("region", { name: "Files" }).innerText()).toContain(join("runs", "1", "adapter"));
-    expect(await page.getByRole("list", { name: "Knowledge: the answers" }).getByRole("listitem").count()).toBeGreaterThan(2);
+    const answers = page.getByRole("region", { name: "Knowledge: the answers" });
+    await answers.getByRole("button", { name: /^All 12/ }).click();
+    expect(await answers.getByRole("listitem").count()).toBeGreaterThan(2);
     expect(await seriousFindings(page)).toEqual([]);
     await window.screenshot("run");
+  });
+
+  browserTest("opens an answer, finds it by its words and hands all answers over as a file", async () => {
+    const answers = page.getByRole("region", { name: "Knowledge: the answers" });
+    const first = answers.getByRole("listitem").first();
+    const question = await first.locator(".clamp").innerText();
+    await first.getByRole("button").click();
+    expect(await first.innerText()).toMatch(/Prompt, as the models read it[\s\S]*Q: [\s\S]*Tuned, as it was written/);
+    expect(await seriousFindings(page)).toEqual([]);
+    await answers.getByRole("searchbox").fill(question);
+    await answers.getByRole("button", { name: /^All 1$/ }).waitFor();
+    await answers.getByRole("searchbox").fill("no such words");
+    await answers.getByText("Nothing here has “no such words” in it.").waitFor();
+    await answers.getByRole("searchbox").fill("");
+    await answers.getByRole("button", { name: /^All 12/ }).waitFor();
+    await answers.getByRole("combobox", { name: "Order" }).selectOption("fell");
+    const [download] = await Promise.all([page.waitForEvent("download"), answers.getByRole("button", { name: "CSV" }).click()]);
+    expect(download.suggestedFilename()).toBe("run-1-knowledge-answers.csv");
+    const rows = parse(readFileSync(await download.path(), "utf8"), { columns: true }) as Record<string, string>[];
+    expect(rows).toHaveLength(12);
+    const changes = rows.map((row) => Number(row["change_nats_per_token"]));
+    expect(changes).toEqual(changes.toSorted((a, b) => a - b));
+  });
+
+  browserTest("shows the run in the list", async () => {
     await goTo("Runs");
     expect(await page.getByRole("row").nth(1).innerText()).toMatch(/Done[\s\S]*14/);
     expect(await seriousFindings(page)).toEqual([]);

@@ -71,6 +71,10 @@ test("a floor is a share, and the questions must be there", async () => {
   for (const wrong of [{ floor: 0 }, { floor: 1 }, { limit: 0 }, { everySteps: 0 }]) expect(runParams.safeParse({ model: "m", questions: "q", data: "d", retention: wrong }).success, JSON.stringify(wrong)).toBe(false);
   const { services } = world.open();
   await expect(services.runs.start(runSettings(world, "plain", { retention: { questions: join(world.folder, "none.jsonl") } }))).rejects.toThrow("none.jsonl");
+  const unanswered = join(world.folder, "unanswered.jsonl");
+  writeFileSync(unanswered, '{"question": "who knows"}\n');
+  await expect(services.runs.start(runSettings(world, "plain", { retention: { questions: unanswered } }))).rejects.toThrow("answer");
+  expect(services.runs.list(10)).toEqual([]);
 });
 
 test("the estimate says how much text each measurement reads", async () => {
@@ -93,7 +97,7 @@ test("the command line says each measurement, what they cost, and why the run st
   const { code, stdout, stderr } = await cli([...run, "--retention-every", "2", "--retention-floor", "0.95"]);
   expect(code).toBe(0);
   expect(stderr).toContain("Retention is measured on 32 questions: right answers have -2.000 nats a token in the base");
-  expect(stderr).toContain("Retention after step 2: 96.0 % (94.0 % to 98.0 %)");
+  expect(stderr).toContain("Retention after step 2: 96.0 % (94.0 % to 98.0 %), word for word 4 → 3");
   for (const text of [stdout, (await cli(["runs", "show", "1"])).stdout]) {
     expect(text).toContain("Retention on 32 questions: 92.0 % (90.0 % to 94.0 %) at step 4, lowest 92.0 % at step 4; 3 measurements took");
     expect(text).toContain("It fell below the floor of 95.0 %, so training stopped; the adapter is of step 2.");
