@@ -1,9 +1,10 @@
 // Several adapters side by side along the rank: A [R,in] and B [out,R] of all of them, R the sum of their ranks. A token's
-// weighing of the R directions chooses its adapter, or none. Scales are folded into B.
+// weighing of the R directions chooses its adapter, or none. Scales are folded into B. The n modules of a group stand in one
+// pair, A [n·R,in] and B [out,n·R] with a block for each: a few zeros more to multiply, a third of the products.
 
 import type { LoadedModule, PeftAdapter } from "../adapter/peft.ts";
 import type { ModelConfig } from "../checkpoint/types.ts";
-import { modulesOf } from "../programs/names.ts";
+import { groupsOf } from "../programs/names.ts";
 import { f32, type TensorData } from "../runtime/session.ts";
 
 export interface AdapterFeeds {
@@ -25,23 +26,38 @@ export function adapterFeeds(config: ModelConfig, adapters: readonly PeftAdapter
   totalRank = Math.max(1, totalRank);
   const tables = adapters.map((adapter) => new Map(adapter.modules.map((module) => [module.name, module])));
   const feeds: Record<string, TensorData> = {};
-  for (const { name, out, in: size } of modulesOf(config)) {
-    const a = new Float32Array(totalRank * size);
-    const b = new Float32Array(out * totalRank);
-    tables.forEach((table, i) => {
-      const module = table.get(name);
-      if (module) placeModule(module, spans[i].start, totalRank, a, b);
+  for (const { name, modules, in: size, out } of groupsOf(config)) {
+    const columns = modules.length * totalRank;
+    const a = new Float32Array(columns * size);
+    const b = new Float32Array(out * columns);
+    let firstRow = 0;
+    modules.forEach((each, at) => {
+      tables.forEach((table, i) => {
+        const module = table.get(each.name);
+        if (module) placeModule(module, { a, b, columns, column: at * totalRank + spans[i].start, firstRow });
+      });
+      firstRow += each.out;
     });
-    feeds[`${name}.A`] = f32(a, totalRank, size);
-    feeds[`${name}.B`] = f32(b, out, totalRank);
+    feeds[`${name}.A`] = f32(a, columns, size);
+    feeds[`${name}.B`] = f32(b, out, columns);
   }
   return { feeds, totalRank, spans };
 }
 
-function placeModule(module: LoadedModule, start: number, totalRank: number, a: Float32Array, b: Float32Array): void {
-  a.set(module.a, start * module.in);
+/** A group's matrices, and where in them a module's begin. */
+interface Place {
+  a: Float32Array;
+  b: Float32Array;
+  columns: number;
+  column: number;
+  firstRow: number;
+}
+
+function placeModule(module: LoadedModule, { a, b, columns, column, firstRow }: Place): void {
+  a.set(module.a, column * module.in);
   for (let row = 0; row < module.out; row++) {
-    for (let r = 0; r < module.rank; r++) b[row * totalRank + start + r] = module.b[row * module.rank + r] * module.scale;
+    const at = (firstRow + row) * columns + column;
+    for (let r = 0; r < module.rank; r++) b[at + r] = module.b[row * module.rank + r] * module.scale;
   }
 }
 

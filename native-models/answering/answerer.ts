@@ -5,6 +5,7 @@
 import { setImmediate as yieldToMessages } from "node:timers/promises";
 import type { Checkpoint } from "../checkpoint/types.ts";
 import { buildAnswerProgram } from "../programs/answer-program.ts";
+import type { QuantisedModel } from "../quantised/quantised-model.ts";
 import { openSession, type SessionOptions } from "../runtime/session.ts";
 import { adapterFeeds, type AdapterFeeds } from "./adapter-feeds.ts";
 import { answerQueue, type Answered, type Question, type QueueOptions } from "./answer-queue.ts";
@@ -22,6 +23,8 @@ export interface AnswererOptions {
   checkpoint: Checkpoint;
   /** Longest row, prompt and answer together. */
   maxLength: number;
+  /** Weights in blocks of integers in place of the checkpoint's own. */
+  quantised?: QuantisedModel | null;
   session?: Omit<SessionOptions, "weightsFolder">;
 }
 
@@ -51,11 +54,17 @@ export interface Begun {
   generate(options: GenerateOptions): Promise<Generated[]>;
 }
 
+/**
+ * A decoding step is some 500 short products: waiting for the next one by spinning this long makes it a fifth faster, and,
+ * unlike longer spinning, costs nothing beside other work.
+ */
+const shortSpin = { microseconds: 10 };
+
 /** One session answers for the base and for any adapters: those are fed with each run, so a new one needs no new session. */
-export async function createAnswerer({ checkpoint, maxLength, session: sessionOptions }: AnswererOptions): Promise<Answerer> {
+export async function createAnswerer({ checkpoint, maxLength, quantised = null, session: sessionOptions }: AnswererOptions): Promise<Answerer> {
   const { config } = checkpoint;
-  const program = buildAnswerProgram(checkpoint, { maxLength, hasAdapters: true });
-  const session = await openSession(program, { prepack: true, ...sessionOptions, weightsFolder: checkpoint.weights.folder });
+  const program = buildAnswerProgram(checkpoint, { maxLength, hasAdapters: true, quantised });
+  const session = await openSession(program, { prepack: true, spins: shortSpin, ...sessionOptions, weightsFolder: quantised?.folder ?? checkpoint.weights.folder });
   const none = adapterFeeds(config, []);
   const forward = forwardOver(session, config.heads / config.kvHeads, config.vocabulary);
 

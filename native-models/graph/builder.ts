@@ -67,6 +67,12 @@ export class GraphBuilder {
   /** x [N,in] · wᵀ, w [out,in] → [N,out]. */
   linear(x: Value, weight: Value, plus?: Value): Value { return this.gemm(x, weight, { transposeB: true, plus }); }
 
+  /** x [N,in] · wᵀ with w [out,in] in blocks of integers → [N,out]. */
+  quantisedLinear(x: Value, weight: { packed: Value; scales: Value; zeros: Value | null }, attributes: OpAttributes["QuantisedLinear"]): Value {
+    const { packed, scales, zeros } = weight;
+    return this.#one("QuantisedLinear", zeros ? [x, packed, scales, zeros] : [x, packed, scales], attributes);
+  }
+
   matmul(a: Value, b: Value): Value { return this.#one("MatMul", [a, b], {}); }
 
   // ── reductions over axes ───────────────────────────────────────────────────────────────────────────────────────
@@ -156,5 +162,6 @@ export class GraphBuilder {
 function dtypeOf(data: ConstantData): Dtype {
   if (data instanceof Float32Array) return "float32";
   if (data instanceof Float64Array) return "float64";
+  if (data instanceof Uint8Array) return "uint8";
   return data instanceof BigInt64Array ? "int64" : "int32";
 }

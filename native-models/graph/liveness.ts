@@ -100,7 +100,7 @@ interface LoweredNode {
   outputs: readonly string[];
 }
 
-const elementBytes: Record<Dtype, number> = { float32: 4, float64: 8, int64: 8, int32: 4, bool: 1, bfloat16: 2, float16: 2 };
+const elementBytes: Record<Dtype, number> = { float32: 4, float64: 8, int64: 8, int32: 4, bool: 1, uint8: 1, bfloat16: 2, float16: 2 };
 const views: ReadonlySet<string> = new Set(["Reshape", "Unsqueeze"]);
 /** Kernels that write over their first input where it dies there; all others take new memory (measured, op by op). */
 const inPlace: ReadonlySet<string> = new Set(["Sigmoid", "Softmax", "LogSoftmax", "ScatterND"]);

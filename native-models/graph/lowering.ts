@@ -33,6 +33,7 @@ export const microsoft = "com.microsoft";
 
 export const onnxDtype: Record<Dtype, number> = {
   float32: 1,
+  uint8: 2,
   int32: 6,
   int64: 7,
   bool: 9,
@@ -78,6 +79,8 @@ export const lowerings = {
   Cast: ({ emit, inputs, outputs, attributes: { to } }) => emit.node("Cast", inputs, outputs, { to: { int: onnxDtype[to] } }),
   Gemm: ({ emit, inputs, outputs, attributes: { transposeA, transposeB } }) =>
     emit.node("Gemm", inputs, outputs, { transA: { int: transposeA ? 1 : 0 }, transB: { int: transposeB ? 1 : 0 } }),
+  QuantisedLinear: ({ emit, inputs, outputs, attributes: { bits, blockSize, in: K, out: N } }) =>
+    emit.node("MatMulNBits", inputs, outputs, { K: { int: K }, N: { int: N }, bits: { int: bits }, block_size: { int: blockSize }, accuracy_level: { int: 4 } }, microsoft),
   MatMul: plain("MatMul"),
   SoftmaxMatMul: ({ emit, inputs: [scores, values], outputs: [mixed, probabilities] }) => {
     const rows = probabilities || emit.fresh();

@@ -17,6 +17,12 @@ export interface OpAttributes {
   Cast: { to: "float32" | "float64" | "int64" | "int32" };
   /** op(a) · op(b) [+ c] of matrices, op transposing where said. */
   Gemm: { transposeA: boolean; transposeB: boolean };
+  /**
+   * x·wᵀ of x [N,in] with w [out,in] held as integers in blocks along `in`: packed [out,blocks,bytes] uint8 (4-bit ones two
+   * a byte, the first in the low half), scales [out,blocks], for 4 bits also zero points, uint8 [out,⌈blocks/2⌉]; 8-bit ones
+   * are centred on 128. x is rounded to 8 bits a block as well. For answering only: no gradient passes.
+   */
+  QuantisedLinear: { bits: 4 | 8; blockSize: number; in: number; out: number };
   /** Batched matrix product over the last two axes. */
   MatMul: Record<never, never>;
   /** y = softmax(s)·v, s [..,m,n], v [..,n,e]; outputs y and the probabilities. */
@@ -64,7 +70,7 @@ export interface OpAttributes {
   TokenLoss: Record<never, never>;
   /** y = x · inv · gain with inv = 1/√(mean x² + ε); outputs y and inv. */
   RmsNorm: { epsilon: number };
-  /** Rotary position embedding in halves: (x₁,x₂) → (x₁cos − x₂sin, x₂cos + x₁sin). */
+  /** Rotary position embedding of x [B,T,H·E] or [B,H,T,E], in halves: (x₁,x₂) → (x₁cos − x₂sin, x₂cos + x₁sin). */
   Rotary: { heads: number };
 }
 

@@ -1,7 +1,7 @@
 // Shape and dtype rules: what an op's outputs are, or which rule its inputs break. One row per op.
 
 import { blockMapOf } from "./block-map.ts";
-import { axisOf, broadcast, formatShape, isSameShape, plus, product, type Dim, type Shape } from "./dims.ts";
+import { axisOf, broadcast, formatShape, isSameShape, plus, product, times, type Dim, type Shape } from "./dims.ts";
 import type { Op, OpAttributes } from "./ops.ts";
 import type { Dtype, Value } from "./value.ts";
 
@@ -84,6 +84,15 @@ export const shapeRules = {
     const shape: Shape = [rows, columns];
     if (c) demand(isSameShape(c.shape, shape) && c.dtype === a.dtype, "Gemm", inputs, `c is ${formatShape(shape)}`);
     return [{ dtype: a.dtype, shape }];
+  },
+  QuantisedLinear: (inputs, { bits, blockSize, in: size, out }) => {
+    const [x, packed, scales, zeros] = inputs;
+    const blocks = Math.ceil(size / blockSize);
+    demand(x.shape.length === 2 && x.shape[1] === size && x.dtype === "float32", "QuantisedLinear", inputs, `x is float32 [N,${size}]`);
+    demand(packed.dtype === "uint8" && isSameShape(packed.shape, [out, blocks, (blockSize * bits) / 8]), "QuantisedLinear", inputs, `packed is uint8 [${out},${blocks},${(blockSize * bits) / 8}]`);
+    demand(scales.dtype === "float32" && isSameShape(scales.shape, [out, blocks]), "QuantisedLinear", inputs, `scales are float32 [${out},${blocks}]`);
+    if (zeros) demand(zeros.dtype === "uint8" && isSameShape(zeros.shape, [out, Math.ceil((blocks * bits) / 8)]), "QuantisedLinear", inputs, "one zero point a block");
+    return [{ dtype: "float32", shape: [x.shape[0], out] }];
   },
   MatMul: (inputs) => {
     const [a, b] = inputs;
@@ -228,9 +237,10 @@ export const shapeRules = {
   },
   Rotary: (inputs, { heads }) => {
     const [x, positions, cos, sin] = inputs;
-    demand(x.shape.length === 3 && isSameShape(positions.shape, x.shape.slice(0, 2)), "Rotary", inputs, "x is [B,T,H·E], positions [B,T]");
+    const [rows, size] = x.shape.length === 4 ? [[x.shape[0], x.shape[2]], times(x.shape[3], x.shape[1] as number)] : [x.shape.slice(0, 2), x.shape[2]];
+    demand(x.shape.length >= 3 && isSameShape(positions.shape, rows), "Rotary", inputs, "x is [B,T,H·E] or [B,H,T,E], positions [B,T]");
     demand(isSameShape(cos.shape, sin.shape) && cos.shape.length === 2, "Rotary", inputs, "cos and sin are [P,E/2]");
-    demand(x.shape[2] === (cos.shape[1] as number) * 2 * heads, "Rotary", inputs, `last axis is ${heads} heads of ${cos.shape[1]}·2`);
+    demand(size === (cos.shape[1] as number) * 2 * heads, "Rotary", inputs, `x has ${heads} heads of ${cos.shape[1]}·2`);
     return [{ dtype: x.dtype, shape: x.shape }];
   },
 } satisfies { [O in Op]: ShapeRule<O> };

@@ -4,7 +4,7 @@
 import type { Attributes, Op } from "./ops.ts";
 import type { Dim, Shape } from "./dims.ts";
 
-export type Dtype = "float32" | "float64" | "int64" | "int32" | "bool" | "bfloat16" | "float16";
+export type Dtype = "float32" | "float64" | "int64" | "int32" | "bool" | "bfloat16" | "float16" | "uint8";
 
 /** Where the bytes of a weight are: a file beside the model, never copied. */
 export interface ExternalData {
@@ -14,7 +14,7 @@ export interface ExternalData {
   sizeBytes: number;
 }
 
-export type ConstantData = Float32Array | Float64Array | BigInt64Array | Int32Array;
+export type ConstantData = Float32Array | Float64Array | BigInt64Array | Int32Array | Uint8Array;
 
 export type NodeKind =
   | { kind: "input"; name: string }

@@ -87,6 +87,8 @@ export const vjp = {
         : g.gemm(a, dy, { transposeA: !transposeA }),
     () => dy,
   ],
+  // y = x·wᵀ, w in blocks of integers: for answering only
+  QuantisedLinear: ({ x }) => x.map(() => answersOnly),
   // y = a·b, a [..,m,k], b [..,k,n]        da = dy·bᵀ             db = aᵀ·dy
   MatMul: ({ g, x: [a, b], dy }) => [
     () => sumTo(g, g.matmul(dy, g.swapLast(b)), a.shape),

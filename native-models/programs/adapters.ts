@@ -59,24 +59,15 @@ export function trainingAdapters(g: GraphBuilder, modules: readonly Module[], ra
     if (kind === "b") return { a, b: g.sub(b, b0 as Value) };
     return a0 && b0 ? { a: g.concat([a, a0], 0), b: g.concat([b, g.neg(b0)], 1) } : { a, b };
   };
-  const project: Project = (x, group) => applyGroup(g, x, group, group.map(({ module }) => updateOf(module)), (u) => u);
+  const project: Project = (x, group) => applyGroup(g, x, group, group.map(({ module }) => updateOf(module)));
   return { project, trainable, fixed };
 }
 
-/** Adapters of finished runs for answering: each token weighs each rank direction, so one batch mixes base and tuned rows. */
-export function answeringAdapters(g: GraphBuilder, modules: readonly Module[]): Project {
-  const weighing = g.input("adapter.weights", "float32", ["N", "R"]); // 0 for a base row; PEFT's scale for a tuned one
-  const byName = new Map(
-    modules.map(({ name, out, in: size }) => [name, { a: g.input(`${name}.A`, "float32", ["R", size]), b: g.input(`${name}.B`, "float32", [out, "R"]) }] as const),
-  );
-  return (x, group) => applyGroup(g, x, group, group.map(({ module }) => byName.get(module) as { a: Value; b: Value }), (u) => g.mul(u, weighing));
-}
-
 /**
- * W0·x + B·weigh(A·x) for projections that read the same x. Their A stand in one matrix, so x is read once for all of them
+ * W0·x + B·A·x for projections that read the same x. Their A stand in one matrix, so x is read once for all of them
  * forward, and its cotangent is one product backward.
  */
-function applyGroup(g: GraphBuilder, x: Value, group: readonly Projected[], updates: readonly { a: Value; b: Value }[], weigh: (u: Value) => Value): Value[] {
+function applyGroup(g: GraphBuilder, x: Value, group: readonly Projected[], updates: readonly { a: Value; b: Value }[]): Value[] {
   const ranks = updates.map(({ a }) => a.shape[0]);
   const joined = ranks.every((rank) => typeof rank === "number") ? g.linear(x, g.concat(updates.map(({ a }) => a), 0)) : null; // [N,ΣR]
   let start = 0;
@@ -86,7 +77,7 @@ function applyGroup(g: GraphBuilder, x: Value, group: readonly Projected[], upda
     start += joined ? (ranks[i] as number) : 0;
     const u = !joined ? g.linear(x, a) : updates.length === 1 ? joined : g.slice(joined, 1, from, start);
     // The wide product adds onto the thin one: the other way round costs one more pass over [N,out].
-    return g.linear(x, weight, g.linear(weigh(u), b));
+    return g.linear(x, weight, g.linear(u, b));
   });
 }
 

@@ -5,14 +5,15 @@
 
 import type { Checkpoint } from "../checkpoint/types.ts";
 import { GraphBuilder } from "../graph/builder.ts";
-import { times } from "../graph/dims.ts";
 import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
 import { optimize } from "../graph/passes/optimize.ts";
-import type { Value } from "../graph/value.ts";
-import { answeringAdapters, noAdapters } from "./adapters.ts";
+import { quantisedHead, type QuantisedModel } from "../quantised/quantised-model.ts";
+import { cachedAttention } from "./cached-attention.ts";
 import { decoderLayers, embed, finalNorm } from "./decoder.ts";
-import { headName, modulesOf } from "./names.ts";
-import { declareDecoderInputs, paddedAttention, type Attend } from "./padded-attention.ts";
+import { joinedProducts } from "./joined-products.ts";
+import { embeddingName, headName } from "./names.ts";
+import { declareDecoderInputs } from "./padded-attention.ts";
+import { quantisedProduct, storedTensor, withKeptWeights } from "./quantised-weights.ts";
 import { weightOf } from "./weights.ts";
 
 export interface AnswerProgramOptions {
@@ -20,38 +21,30 @@ export interface AnswerProgramOptions {
   maxLength: number;
   /** Whether the program takes adapters and a weighing of their directions for each token. */
   hasAdapters: boolean;
+  /** Weights in blocks of integers in place of the checkpoint's own. */
+  quantised?: QuantisedModel | null;
 }
 
 /**
- * Inputs: those of packed rows; `mask` [B,1,rep·T,P+T]; `parts` [2] = P and T; `past.k.i` [B,G,E,P], `past.v.i` [B,G,P,E];
- * `picked` [M] packed places; `scored` [L] of those, `targets` [L,1] the tokens that follow them. Outputs: `logits` [M,V],
- * `best` [M], `logLikelihood` [L,1]; `k` [B,layers·G,E,T], `v` [B,layers·G,T,E] of the new tokens.
+ * Inputs: those of packed rows; `mask`, `parts` and the cache as cached-attention.ts has them; `picked` [M] packed places;
+ * `scored` [L] of those, `targets` [L,1] the tokens that follow them; with adapters, those of joined-products.ts. Outputs:
+ * `logits` [M,V], `best` [M], `logLikelihood` [L,1]; `k` [B,layers·G,E,T], `v` [B,layers·G,T,E] of the new tokens.
  */
-export function buildAnswerProgram(checkpoint: Checkpoint, { maxLength, hasAdapters }: AnswerProgramOptions): OnnxProgram {
+export function buildAnswerProgram(checkpoint: Checkpoint, { maxLength, hasAdapters, quantised = null }: AnswerProgramOptions): OnnxProgram {
   const g = new GraphBuilder();
   const { config } = checkpoint;
-  const { kvHeads: G, headSize: E, heads } = config;
-  const rep = heads / G;
   const inputs = declareDecoderInputs(g);
-  const mask = g.input("mask", "float32", ["B", 1, times("T", rep), "P+T"]);
-  const parts = g.input("parts", "int64", [2]);
   const picked = g.input("picked", "int64", ["M"]);
   const scored = g.input("scored", "int64", ["L"]);
   const targets = g.input("targets", "int64", ["L", 1]);
-  const project = hasAdapters ? answeringAdapters(g, modulesOf(config)) : noAdapters(g);
-  const keys: Value[] = [];
-  const values: Value[] = [];
-
-  const attend: Attend = ({ layer, q, k, v }) => {
-    keys.push(k);
-    values.push(v);
-    const past = { k: g.input(`past.k.${layer}`, "float32", ["B", G, E, "P"]), v: g.input(`past.v.${layer}`, "float32", ["B", G, "P", E]) };
-    return g.cachedAttention(q, past, { k, v }, mask, parts);
-  };
-  const mix = paddedAttention({ g, checkpoint, inputs, maxLength, attend });
-  const hidden = decoderLayers({ g, checkpoint, project, mix }, embed(g, checkpoint, inputs.ids), 0, config.layers);
-  const wanted = finalNorm(g, checkpoint, g.gather(hidden, picked)); // [N,D] → [M,D]
-  const logits = g.linear(wanted, weightOf(g, checkpoint, headName(config)));
+  const { project, joinedFrom } = joinedProducts(g, config, { hasAdapters, quantised });
+  const { mix, keys, values } = cachedAttention(g, { config, inputs, maxLength, joinedFrom });
+  const weights = quantised ? withKeptWeights(checkpoint, quantised) : checkpoint;
+  // Of a table that nothing else reads, only the rows looked up are widened.
+  const embedded = quantised ? g.cast(g.gather(storedTensor(g, quantised, embeddingName), inputs.ids), "float32") : embed(g, checkpoint, inputs.ids);
+  const hidden = decoderLayers({ g, checkpoint: weights, project, mix }, embedded, 0, config.layers);
+  const wanted = finalNorm(g, weights, g.gather(hidden, picked)); // [N,D] → [M,D]
+  const logits = quantised ? quantisedProduct(g, quantised, wanted, quantisedHead) : g.linear(wanted, weightOf(g, checkpoint, headName(config)));
   // Log-sums over the vocabulary only where a log-likelihood is asked for: a decoding step asks for none.
   const scoredLogits = g.gather(logits, scored); // [M,V] → [L,V]
   g.output("logits", logits);

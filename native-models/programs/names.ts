@@ -68,3 +68,18 @@ export function modulesOf(config: ModelConfig): Module[] {
     }),
   ).flat();
 }
+
+/** Modules that read the same input, as one product: their outputs stand side by side, in the order of the checkpoint. */
+export interface ModuleGroup {
+  /** "model.layers.3.mlp". */
+  name: string;
+  modules: Module[];
+  in: number;
+  /** Of all modules together. */
+  out: number;
+}
+
+export function groupsOf(config: ModelConfig): ModuleGroup[] {
+  const groups = Map.groupBy(modulesOf(config), ({ layer, input }) => moduleName(layer, input));
+  return [...groups].map(([name, modules]) => ({ name, modules, in: modules[0].in, out: modules.reduce((sum, { out }) => sum + out, 0) }));
+}

@@ -20,7 +20,7 @@ export interface SessionOptions {
   weightsFolder?: string;
   threads?: number;
   /** Threads wait for their next piece of work by spinning. Default false: measured no faster on a quiet machine, and many times slower beside other work. */
-  spins?: boolean;
+  spins?: boolean | { microseconds: number };
   /**
    * Packs weights for the matrix kernels when loading: faster for short inputs, at the price of a second copy of every
    * weight in memory. Default false.
@@ -69,7 +69,7 @@ export async function openSession(program: OnnxProgram, options: SessionOptions 
       optimization: { disable_specified_optimizers: undoingOptimizers.join(";") },
       session: {
         disable_prepacking: prepack ? "0" : "1",
-        ...(spins ? {} : { intra_op: { allow_spinning: "0" } }),
+        intra_op: { allow_spinning: spins === false ? "0" : "1", ...(typeof spins === "object" && { spin_duration_us: String(spins.microseconds) }) },
         ...(weightsFolder ? { model_external_initializers_file_folder_path: weightsFolder } : {}),
       },
     },

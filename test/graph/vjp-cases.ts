@@ -4,6 +4,7 @@ import type { BlockMap } from "../../native-models/graph/block-map.ts";
 import { GraphBuilder } from "../../native-models/graph/builder.ts";
 import type { Op } from "../../native-models/graph/ops.ts";
 import type { Value } from "../../native-models/graph/value.ts";
+import { quantiseRows } from "../../native-models/quantised/blocks.ts";
 import type { Elements } from "../../native-models/runtime/session.ts";
 
 export interface Input {
@@ -84,6 +85,16 @@ export const vjpCases: VjpCase[] = [
     build: (g, { q, pastK, k, pastV, v, mask, parts }) => g.cachedAttention(q, { k: pastK, v: pastV }, { k, v }, mask, parts),
   },
   { op: "PickColumn", name: "PickColumn, without a gradient", inputs: { a: { shape: [3, 4] }, ids: { shape: [3, 1], integers: [2, 0, 3] } }, build: (g, { a, ids }) => g.pickColumn(a, ids) },
+  {
+    op: "QuantisedLinear",
+    name: "QuantisedLinear, 4 bits with zero points",
+    inputs: { a: { shape: [3, 32] } },
+    build: (g, { a }) => {
+      const { packed, scales, zeros } = quantiseRows(Float32Array.from({ length: 5 * 32 }, (_, i) => Math.sin(i)), 32, 4);
+      const weight = { packed: g.constant(packed, [5, 1, 16]), scales: g.constant(scales, [5, 1]), zeros: g.constant(zeros as Uint8Array, [5, 1]) };
+      return g.quantisedLinear(a, weight, { bits: 4, blockSize: 32, in: 32, out: 5 });
+    },
+  },
   { op: "SwiGlu", name: "SwiGlu", inputs: { gate: { shape: [3, 4], range: [-3, 3], isChecked: true }, up: { shape: [3, 4], isChecked: true } }, build: (g, { gate, up }) => g.swiGlu(gate, up) },
   { op: "Softmax", name: "Softmax", inputs: { a: { shape: [2, 5], isChecked: true } }, build: (g, { a }) => g.softmax(a) },
   { op: "ReduceSum", name: "ReduceSum, axis dropped", inputs: { a: { shape: [2, 3, 2], isChecked: true } }, build: (g, { a }) => g.square(g.reduceSum(a, [1])) },
@@ -118,6 +129,7 @@ export const vjpCases: VjpCase[] = [
   { op: "TokenLoss", name: "TokenLoss with a repeated target", inputs: { h: { shape: [3, 4], isChecked: true }, head: { shape: [5, 4], isChecked: true }, targets: { shape: [3], integers: [4, 0, 4] } }, build: (g, { h, head, targets }) => g.tokenLoss(h, head, targets).nll },
   { op: "RmsNorm", name: "RmsNorm", inputs: { a: { shape: [3, 6], isChecked: true }, gain: { shape: [6], range: [0.5, 1.5], isChecked: true } }, build: (g, { a, gain }) => g.rmsNorm(a, gain, 1e-5) },
   { op: "Rotary", name: "Rotary", inputs: { a: { shape: [1, 3, 8], isChecked: true }, positions: { shape: [1, 3], integers: [0, 2, 1] }, cos: { shape: [3, 2] }, sin: { shape: [3, 2] } }, build: (g, { a, positions, cos, sin }) => g.rotary(a, positions, cos, sin, 2) },
+  { op: "Rotary", name: "Rotary of heads that stand apart", inputs: { a: { shape: [1, 2, 3, 4], isChecked: true }, positions: { shape: [1, 3], integers: [0, 2, 1] }, cos: { shape: [3, 2] }, sin: { shape: [3, 2] } }, build: (g, { a, positions, cos, sin }) => g.rotary(a, positions, cos, sin, 2) },
 ];
 
 export function randomElements(input: Input, random: () => number): Elements {
