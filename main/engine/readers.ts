@@ -13,11 +13,12 @@ import { readQuestions, type Question } from "../../native-models/data/questions
 import { inspectRows } from "../../native-models/data/rows/inspect.ts";
 import { readTask } from "../../native-models/probe/read-task.ts";
 import { taskOf } from "../../native-models/probe/tasks.ts";
+import { isWorthIt, readMeasured, type MeasuredWidth } from "../../native-models/quantised/measured.ts";
 import { checkpointNotes, findBest, isCheckpointFile, listCheckpoints, type SavedCheckpoint } from "../../native-models/training/checkpoint-file.ts";
 import type { ProbeJob } from "./jobs.ts";
 import { join } from "node:path";
 
-export type { AdapterNotes, FolderDescription, Question, Tokenizer };
+export type { AdapterNotes, FolderDescription, MeasuredWidth, Question, Tokenizer };
 
 type ProbeHead = Pick<ProbeJob, "questions" | "split" | "shots" | "shotsFrom" | "shotChoice" | "task" | "style" | "promptForm">;
 
@@ -37,6 +38,9 @@ export interface Readers {
   histogramOf: typeof histogramOf;
   /** Reads a probe's examples and first question, so that what does not fit its task is told before long work. */
   readProbeHead(probe: ProbeHead): Promise<void>;
+  /** What rounding a model's weights was found to cost and gain; null where it was not measured. */
+  measuredWidth(fingerprint: string, cache: string, width: MeasuredWidth["width"]): MeasuredWidth | null;
+  isWorthIt: typeof isWorthIt;
   /** The Alpaca prompt with its places. */
   alpacaText(): string;
 }
@@ -56,6 +60,8 @@ export const readers: Readers = {
     const task = taskOf(asked);
     if (task !== null) await readTask(task, { questions, split, shots, shotsFrom, choice: shotChoice, limit: 1 });
   },
+  measuredWidth: (fingerprint, cache, width) => readMeasured(cache, fingerprint, width),
+  isWorthIt,
   alpacaText: () => alpacaPrompt([{ role: "user", content: "{instruction}" }], ""),
 };
 

@@ -27,6 +27,7 @@ import { stageWork, stagesService } from "./stages.ts";
 import { subjectsOf } from "./subjects.ts";
 import { systemInfo } from "./system.ts";
 import { votesService } from "./votes.ts";
+import { weightsChoice } from "./weights.ts";
 
 export interface AppOptions {
   /** Folder of the store; default: NULLSPACE_HOME or the system's place. */
@@ -55,6 +56,7 @@ export function openApp(options: AppOptions = {}) {
 
   membership.sweep();
   const stages = stageWork(deps);
+  const weights = weightsChoice(deps, stages);
   const probes = probesService(deps, stages);
   const runs = runsService(deps, stages, runWork(deps, stages, probes));
   const models = modelsService(deps);
@@ -70,7 +72,7 @@ export function openApp(options: AppOptions = {}) {
     runs: { ...runs, estimate: memoryService(deps, stages, rows).estimate, startReport: startReports.ofRun },
     stages: { ...stagesService(stages), train: runs.train, report: startReports.report },
     probe: probes,
-    chats: { ...chatsService(deps, subjects), ...askService(deps, stages, subjects), votes: votesService(deps) },
+    chats: { ...chatsService(deps, subjects), ...askService(deps, stages, subjects, weights), votes: votesService(deps) },
     files: filesService(deps),
     settings: settingsService(deps),
     system: { info: () => systemInfo(home.folder) },

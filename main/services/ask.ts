@@ -15,14 +15,15 @@ import { jobStream } from "./job-stream.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
 import type { AskStart, NewChat, Sampling, Subject } from "./params.ts";
 import { absolute } from "./paths.ts";
-import type { AskEvent, ChatTemplateView, ErrorParts, SurpriseEvent, TurnSurprise } from "./shapes.ts";
+import type { AskEvent, ChatTemplateView, ErrorParts, ProgressEvent, SurpriseEvent, TurnSurprise } from "./shapes.ts";
 import type { Stages } from "./stages.ts";
 import type { Subjects } from "./subjects.ts";
 import { templateOfAdapters } from "./template.ts";
+import type { Weights } from "./weights.ts";
 
 const longestTitle = 80;
 
-export function askService({ store, engine, readers, changes, now }: Deps, stages: Stages, subjects: Subjects) {
+export function askService({ store, engine, readers, changes, now }: Deps, stages: Stages, subjects: Subjects, weights: Weights) {
   /** Turns being answered by this process. */
   const answering = new Map<number, AbortController>();
   const inTurn = oneAtATime();
@@ -120,7 +121,10 @@ export function askService({ store, engine, readers, changes, now }: Deps, stage
           push({ type: "begun", chatId: chat.id, turn: turnView(chat, turn) });
           if (warning !== null) push({ type: "warning", warning });
           const { modelPath: model, template, chatTemplate } = chat;
-          const job: AskJob = { kind: "ask", model, columns: columnsOf(chat, turn), template, chatTemplate, sampling: turn.sampling as Sampling };
+          const sampling = turn.sampling as Sampling;
+          const chosen = await weights.choose(model, sampling.width, { onProgress: (progress) => push({ type: "progress", progress }), onWarning: (found) => push({ type: "warning", warning: found }), signal });
+          push({ type: "weights", weights: chosen.view });
+          const job: AskJob = { kind: "ask", model, columns: columnsOf(chat, turn), template, chatTemplate, weights: chosen.settings, sampling };
           const end = await runJob(job, {
             signal,
             emit(event) {
@@ -179,9 +183,12 @@ export function askService({ store, engine, readers, changes, now }: Deps, stage
         }
         stages.describe(chat.modelPath);
         const { modelPath: model, template, chatTemplate } = chat;
-        const end = await runJob({ kind: "surprise" as const, model, columns, template, chatTemplate }, {
+        const onProgress = (progress: ProgressEvent): void => push({ type: "progress", progress });
+        // Those that the answers were made with: the model is loaded with them already.
+        const { settings } = await weights.choose(model, (turn.sampling as Sampling).width, { onProgress, onWarning: () => {}, signal });
+        const end = await runJob({ kind: "surprise" as const, model, columns, template, chatTemplate, weights: settings }, {
           signal,
-          emit: (event) => void (event.type === "progress" && push({ type: "progress", progress: event })),
+          emit: (event) => void (event.type === "progress" && onProgress(event)),
         });
         const { answers } = resultOrThrow(end);
         const surprise: TurnSurprise = { answers: answers.map(({ texts, nats }) => ({ texts, nats: bySubject(nats, turn.places) })) };

@@ -276,8 +276,12 @@ export const runParams = z.object({
 
 // ---- probe and ask ----
 
+const widths = ["float32", "int8", "int4"] as const;
+
 export const probeParams = z.object({
   model: path,
+  /** What the weights are multiplied as: as they are, or rounded to integers. */
+  width: z.enum(widths).default("float32"),
   adapter: path.nullable().default(null),
   ...asking,
   batch: count(1024).default(defaults.probeBatch),
@@ -301,6 +305,8 @@ export const samplingParams = z.object({
   repetitionPenalty: z.number().positive().max(10).default(1),
   maxNewTokens: count(65_536).default(256),
   seed: seed.default(0),
+  /** What the weights are multiplied as; auto: rounded to 8 bits where a measurement on this machine speaks for it. */
+  width: z.enum(["auto", ...widths]).default("auto"),
 });
 
 /** What answers in one column. */

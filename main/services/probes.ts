@@ -17,13 +17,14 @@ import type { AnswerCounts, AnswerPair, ProbeEvent, ProbeSummary } from "./shape
 import { contentHash, stageKey } from "./stage-keys.ts";
 import type { Stages } from "./stages.ts";
 import { templateOfAdapters } from "./template.ts";
+import { roundedWeights } from "./weights.ts";
 
 const batchMs = 250;
 
 export type Probes = ReturnType<typeof probesService>;
 
 export function probesService(deps: Deps, stages: Stages) {
-  const { store, engine, changes, membership, now, log } = deps;
+  const { store, engine, changes, membership, now, log, home } = deps;
   const browse = answerPairs(store);
   const working = new Map<number, AbortController>();
   const asking = new Set<Promise<void>>();
@@ -45,7 +46,7 @@ export function probesService(deps: Deps, stages: Stages) {
     stages.describe(model);
     const { limit, batch, style } = params;
     const { template, chatTemplate } = templateOfAdapters(deps.readers, model, adapter === null ? [] : [adapter], params.template);
-    return { kind: "probe", model, adapter, questions, ...askingOf(params), shotsFrom, limit, batch, style, template, chatTemplate };
+    return { kind: "probe", model, adapter, questions, ...askingOf(params), shotsFrom, limit, batch, style, template, chatTemplate, ...(params.width !== "float32" && { weights: { width: params.width, cache: roundedWeights(home) } }) };
   }
 
   async function keyOf(job: ProbeJob): Promise<string> {
@@ -57,6 +58,7 @@ export function probesService(deps: Deps, stages: Stages) {
       questions: await contentHash(job.questions, "probe: questions"),
       ...(job.shotsFrom && { shotsFrom: await contentHash(job.shotsFrom, "probe: shotsFrom") }),
       // Absent where they are not needed, so that probes of before are found again.
+      ...(job.weights && { width: job.weights.width }),
       ...((style === "task" || job.wording === "template") && chatTemplate && { chatTemplate }),
       ...((mapping || split) && { reading: JSON.stringify({ mapping, split }) }),
       ...(asking && { asking }),

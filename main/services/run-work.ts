@@ -97,7 +97,7 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
     const mapping = style === "task" ? (config.mapping ?? null) : null;
     // The run wrote its template beside the adapter; a training of before may have been found that did not yet.
     const template = readers.adapterNotes(adapter) === null ? config.template : "auto";
-    const params: ProbeStart = { ...asked, model: config.model, adapter, style, template, mapping, split: null, batch: defaults.probeBatch, continueStopped: true };
+    const params: ProbeStart = { ...asked, model: config.model, adapter, style, template, mapping, split: null, width: "float32", batch: defaults.probeBatch, continueStopped: true };
     const done = await probes.withinRun(params, work.id, emitter(work));
     return { output: adapter, ...done };
   }

@@ -8,6 +8,7 @@ import type { LengthHistogram } from "../../native-models/data/histogram.ts";
 import type { RowsAccount } from "../../native-models/data/row-tally.ts";
 import type { JobResult, ProbeScore, CalibrateResult, CalibrateTaskResult, InitResult, RowsHead, RowsReport } from "../engine/jobs.ts";
 import type { MemoryPlan, MemoryProposal } from "../../native-models/training/memory-plan.ts";
+import type { MeasuredWidth } from "../engine/readers.ts";
 import type { ProbeAnswer, ProgressEvent, RetentionPoint, TrainPoint, ValidationPoint } from "../engine/events.ts";
 import type { RunSettings, TrainSettings, ProbeStart, Sampling, Subject } from "./params.ts";
 
@@ -369,6 +370,14 @@ export interface TurnView {
   createdMs: number;
 }
 
+export interface WeightsView {
+  width: "float32" | "int8" | "int4";
+  /** Of the width in use, or of the one that was not worth it; null where nothing was rounded. */
+  measured: MeasuredWidth | null;
+  /** The same in a sentence. */
+  words: string;
+}
+
 export type AskEvent =
   /** Before the first token; `places` as in the turn. */
   | { type: "begun"; chatId: number; turn: TurnView }
@@ -378,6 +387,8 @@ export type AskEvent =
   /** The column's answer is whole; others may go on. */
   | { type: "column-ended"; column: number; stopped: "eos" | "length" }
   | { type: "warning"; warning: ErrorParts }
+  /** What the answers are computed with. */
+  | { type: "weights"; weights: WeightsView }
   /** `prompt`: what the model at the first place saw; null in a blind conversation. */
   | { type: "done"; chatId: number; turn: TurnView; prompt: string | null };
 

@@ -1,7 +1,7 @@
 // The conversation in view: asked, streamed in one batch, stopped, asked again or otherwise, voted on.
 
 import { errorParts } from "../../main/rpc/client.ts";
-import { askParams, type AnswerView, type AskEvent, type AskStartInput, type ChatDetail, type ErrorParts, type ProgressEvent, type TurnView, type Verdict, type VoteTally } from "../../main/rpc/contract.ts";
+import { askParams, type AnswerView, type AskEvent, type AskStartInput, type ChatDetail, type ErrorParts, type ProgressEvent, type TurnView, type Verdict, type VoteTally, type WeightsView } from "../../main/rpc/contract.ts";
 import { issuesByField } from "../draw/form.ts";
 import type { ShadedBy } from "../draw/surprise.ts";
 import { newestLeaf, pathTo, siblings } from "../draw/turns.ts";
@@ -37,6 +37,8 @@ export class CompareState {
   status = $state<"idle" | "waiting" | "answering">("idle");
   progress = $state.raw<ProgressEvent | null>(null);
   tokensPerSecond = $state<number | null>(null);
+  /** What the answers are computed with; null before the first one. */
+  weights = $state.raw<WeightsView | null>(null);
   warnings = $state.raw<readonly ErrorParts[]>([]);
   problem = $state.raw<Problem | null>(null);
   /** What the model in the first column saw of the last prompt; null in a blind conversation. */
@@ -90,7 +92,7 @@ export class CompareState {
       if (this.openingId !== id) return;
       this.#show(chat);
       const last = chat.turns.at(-1);
-      if (last !== undefined) Object.assign(this, { system: last.system, sampling: { ...last.sampling } });
+      if (last !== undefined) Object.assign(this, { system: last.system, sampling: { ...samplingDefaults, ...last.sampling } }); // turns of before say no width
     } catch (error) {
       if (this.openingId === id) this.problem = errorParts(error);
     } finally {
@@ -218,6 +220,8 @@ export class CompareState {
       this.#leaf = event.turn.id;
     } else if (event.type === "progress") {
       this.progress = event.progress;
+    } else if (event.type === "weights") {
+      this.weights = event.weights;
     } else if (event.type === "warning") {
       this.warnings = [...this.warnings, event.warning];
     } else if (event.type === "token") {

@@ -40,9 +40,9 @@ async function cli(...args: string[]) {
 test("without a name the benchmarks are listed with what each needs and how long it takes", async () => {
   const { code, stdout } = await cli();
   expect(code).toBe(0);
-  for (const name of ["train", "probe", "nullspace"]) expect(stdout).toMatch(new RegExp(`^${name}\\n  .+\\n  Against: .+\\n  Needs: .+\\n  Takes: .+$`, "m"));
+  for (const name of ["train", "probe", "decode", "nullspace"]) expect(stdout).toMatch(new RegExp(`^${name}\\n  .+\\n  Against: .+\\n  Needs: .+\\n  Takes: .+$`, "m"));
   const json = JSON.parse((await cli("--json")).stdout) as { benches: object };
-  expect(Object.keys(json.benches)).toEqual(["train", "probe", "nullspace"]);
+  expect(Object.keys(json.benches)).toEqual(["train", "probe", "decode", "nullspace"]);
 });
 
 test("train's usual settings are rank 16, batch 4, eight steps, two rounds, plain LoRA", async () => {

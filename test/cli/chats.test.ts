@@ -61,7 +61,7 @@ test("runs show tells the votes on a run; reset-votes forgets them", async () =>
   const { chats } = opened.services;
   for (let i = 0; i < 3; i++) {
     const chat = { model: world.model("plain"), subjects: [{ kind: "base" as const }, { kind: "run" as const, runId: 1, at: "adapter" as const }], template: "auto" as const, isBlind: true };
-    for await (const event of chats.ask({ chat, after: null, prompt: "hi", system: "", sampling: { temperature: 0, topP: 1, topK: 0, minP: 0, repetitionPenalty: 1, maxNewTokens: 4, seed: 0 } })) {
+    for await (const event of chats.ask({ chat, after: null, prompt: "hi", system: "", sampling: { temperature: 0, topP: 1, topK: 0, minP: 0, repetitionPenalty: 1, maxNewTokens: 4, seed: 0, width: "float32" as const } })) {
       if (event.type === "done") chats.votes.vote(event.turn.id, "tie");
     }
   }

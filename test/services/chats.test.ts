@@ -182,7 +182,7 @@ describe("a stopped answer", () => {
       events.push(event.type);
       if (event.type === "begun") app.services.chats.stop(event.turn.id);
     }
-    expect(events).toEqual(["begun"]);
+    expect(events).toEqual(["begun", "weights"]);
     expect(app.services.chats.list("", 10)).toEqual([]);
   });
 });

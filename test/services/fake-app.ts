@@ -35,7 +35,11 @@ export const fakeReaders: Readers = {
     return { isUsable: true, folder, config, dtypes: ["BF16"], parameters: 1000, sizeBytes: 2000, fingerprint: `print of ${folder}` };
   },
   hasChatTemplate: () => true,
+  measuredWidth: (_fingerprint, _cache, width) => ({ ...fakeMeasured, width }),
 };
+
+/** As if rounding had been measured already. */
+export const fakeMeasured = { questions: 48, tokens: 150, lossNats: 3.412, float32LossNats: 3.409, tokensPerSecond: 65, float32TokensPerSecond: 25 };
 
 export function fakeWorld(): FakeWorld {
   const folder = mkdtempSync(join(tmpdir(), "nullspace-app-"));

@@ -76,6 +76,7 @@ async function answered(context: Context, events: AsyncIterable<AskEvent>): Prom
     if (event.type === "begun") streams = event.turn.places?.length === 1; // two columns cannot grow side by side in a terminal
     else if (event.type === "progress") context.progress.show(event.progress);
     else if (event.type === "warning") context.note(`Warning: ${event.warning.what} ${event.warning.fix}`);
+    else if (event.type === "weights") context.note(event.weights.words);
     else if (event.type === "token" && streams) context.write(event.text);
     else if (event.type === "done") return event;
   }

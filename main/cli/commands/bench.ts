@@ -1,4 +1,4 @@
-// nullspace bench train|probe|nullspace: ours against a peer on this machine, in one run.
+// nullspace bench train|probe|decode|nullspace: ours against a peer on this machine, in one run.
 // Measuring is the checkout's bench/ folder, which the packaged app does not carry: it is looked up when it is asked for.
 
 import { existsSync } from "node:fs";
@@ -48,6 +48,13 @@ interface ProbeOptions extends Common {
   golden: boolean;
 }
 
+interface DecodeOptions extends Common {
+  rows: number[];
+  promptTokens: number;
+  newTokens: number;
+  gguf?: string;
+}
+
 interface NullspaceOptions extends Common {
   rank: number;
   wideRank: number;
@@ -87,6 +94,13 @@ export function benchCommand(context: Context, load: () => Promise<Benches>): Co
     .option("--golden", "also ours against all 120 stored answers of the harness (needs ../shared)", false)
     .action(({ questions, shots, batch, ourBatch, newTokens, rank, golden, ...rest }: ProbeOptions) => run("probe", rest, { questions, shots, batch, ourBatch, newTokens, rank, withGolden: golden }));
 
+  const decode = common("decode", "Decoding at every width against llama.cpp and transformers: tokens/s.", 2)
+    .option("--rows <LIST>", "rows decoded side by side, with commas between", numbers, [1, 2, 8, 16])
+    .option("--prompt-tokens <N>", "tokens of each prompt", whole, 120)
+    .option("--new-tokens <N>", "tokens decoded of each row", whole, 48)
+    .option("--gguf <FILE>", "llama.cpp's model (default: one of 4 bits in the model's folder)")
+    .action(({ rows, promptTokens, newTokens, gguf, ...rest }: DecodeOptions) => run("decode", rest, { rows, promptTokens, newTokens, gguf: gguf === undefined ? null : resolve(gguf) }));
+
   const nullspace = common("nullspace", "From calibration to a LoRA-Null start against the official route.", 1)
     .option("--rank <R>", "rank of the model's start", whole, 16)
     .option("--wide-rank <R>", "rank at the synthetic sizes", whole, 128)
@@ -100,7 +114,7 @@ export function benchCommand(context: Context, load: () => Promise<Benches>): Co
     const { help, helpText } = await load();
     context.print({ benches: help }, helpText());
   });
-  for (const each of [train, probe, nullspace]) bench.addCommand(each);
+  for (const each of [train, probe, decode, nullspace]) bench.addCommand(each);
   return bench;
 }
 

@@ -15,6 +15,7 @@ interface Options extends ProbeOptions {
   task?: (typeof taskNames)[number];
   split?: (typeof splits)[number];
   answers?: AnswersFile;
+  width: "float32" | "int8" | "int4";
 }
 
 export function make(context: Context): Command {
@@ -23,13 +24,14 @@ export function make(context: Context): Command {
     .option("--adapter <DIR>", "PEFT folder of the tuned model; without it the base alone is asked")
     .requiredOption("--questions <FILE>", "the task's questions: JSONL, JSON, CSV, Parquet, .jsonl.gz or a data set folder")
     .addOption(new Option("--split <NAME>", "part of a data set folder (default: the one that the task asks)").choices(splits));
+  probe.addOption(new Option("--width <WIDTH>", "what the weights are multiplied as: float32 is exact").choices(["float32", "int8", "int4"]).default("float32"));
   probe.option("--answers <FILE>", "write every question with both raw answers into this file, .csv or .jsonl", answersFile);
   return addProbeOptions(addTaskOption(probe, "--task", "how questions are asked and scored; see below (default: nq_open)"))
     .addHelpText("after", tasksHelp())
     .action(async (options: Options) => {
-      const { model, adapter, questions, task, split, answers } = options;
+      const { model, adapter, questions, task, split, answers, width } = options;
       const client = context.client();
-      const { id } = await client.probe.start({ model, adapter: adapter ?? null, questions, task: task ?? null, split: split ?? null, ...probeSettings(options), continueStopped: true });
+      const { id } = await client.probe.start({ model, width, adapter: adapter ?? null, questions, task: task ?? null, split: split ?? null, ...probeSettings(options), continueStopped: true });
       const cancel = () => void client.probe.cancel({ id }).catch(() => {}); // it has just ended: the loop below sees it
       if (context.signal.aborted) cancel();
       context.signal.addEventListener("abort", cancel);

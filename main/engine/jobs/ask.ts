@@ -12,7 +12,7 @@ import { warmAnswerer } from "./warm-answerer.ts";
 
 export async function runAsk(spec: AskJob, emit: Emit, signal: AbortSignal): Promise<AskResult> {
   const started = performance.now();
-  const warm = await warmAnswerer(spec.model);
+  const warm = await warmAnswerer(spec.model, { weights: spec.weights, emit, signal });
   const { answerer } = warm;
   const { rows, adapters, prompts, tokenizer } = columnPrompts(warm, spec);
   const begun = await answerer.begin(rows, { adapters, signal });

@@ -17,6 +17,7 @@ const runners: { [K in JobSpec["kind"]]: () => Promise<Runner<Extract<JobSpec, {
   probe: async () => (await import("./probe.ts")).runProbe,
   ask: async () => (await import("./ask.ts")).runAsk,
   surprise: async () => (await import("./surprise.ts")).runSurprise,
+  "measure-width": async () => (await import("./measure-width.ts")).runMeasureWidth,
   "sample-model": async () => (await import("./sample-model.ts")).runSampleModel,
 };
 

@@ -34,7 +34,7 @@ export async function runProbe(spec: ProbeJob, emit: Emit, signal: AbortSignal):
   const task = taskOf(spec);
   const sandbox = task?.runsPrograms && spec.mayRunPrograms ? await openSandbox() : null;
   try {
-    const warm = await warmAnswerer(spec.model);
+    const warm = await warmAnswerer(spec.model, { weights: spec.weights, emit, signal });
     const asking: Asking = {
       spec,
       answerer: warm.answerer,

@@ -11,7 +11,7 @@ import { warmAnswerer } from "./warm-answerer.ts";
 
 export async function runSurprise(spec: SurpriseJob, emit: Emit, signal: AbortSignal): Promise<SurpriseResult> {
   const started = performance.now();
-  const warm = await warmAnswerer(spec.model);
+  const warm = await warmAnswerer(spec.model, { weights: spec.weights, emit, signal });
   const { rows, adapters, tokenizer } = columnPrompts(warm, spec);
   const report = trackProgress({ emit, stage: "Working out the surprise", unit: "answers", total: spec.columns.length });
   const answers: SurpriseResult["answers"] = [];

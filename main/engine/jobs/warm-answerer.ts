@@ -8,28 +8,41 @@ import { readPeftAdapter, type PeftAdapter } from "../../../native-models/adapte
 import { openCheckpoint } from "../../../native-models/checkpoint/checkpoint.ts";
 import { openTokenizer } from "../../../native-models/checkpoint/tokenizer.ts";
 import type { Checkpoint, Tokenizer } from "../../../native-models/checkpoint/types.ts";
+import { prepareQuantised, type Width } from "../../../native-models/quantised/quantised-model.ts";
 import { readCheckpointAdapter } from "../../../native-models/training/checkpoint-adapter.ts";
 import { isCheckpointFile } from "../../../native-models/training/checkpoint-file.ts";
+import type { Emit } from "../events.ts";
+import type { WeightSettings } from "../jobs.ts";
+import { roundingProgress } from "./rounding-progress.ts";
 
 export interface Warm {
   answerer: Answerer;
   tokenizer: Tokenizer;
 }
 
-let warm: (Warm & { fingerprint: string }) | null = null;
+let warm: (Warm & { fingerprint: string; width: Width }) | null = null;
 let adapters: { key: string; feeds: AdapterFeeds } | null = null;
 
 /** Rotary tables cost 256 bytes a position; longer conversations than this are rare on the models this serves. */
 const mostPositions = 8192;
 
-export async function warmAnswerer(model: string): Promise<Warm> {
+/** Rounding the weights, where they are wanted so and not there yet, is told and can be cancelled. */
+export interface WarmOptions {
+  weights?: WeightSettings | undefined;
+  emit?: Emit;
+  signal?: AbortSignal;
+}
+
+export async function warmAnswerer(model: string, { weights, emit = () => {}, signal }: WarmOptions = {}): Promise<Warm> {
   const checkpoint = openCheckpoint(model);
-  if (warm?.fingerprint === checkpoint.fingerprint) return warm;
+  const width = weights?.width ?? "float32";
+  if (warm?.fingerprint === checkpoint.fingerprint && warm.width === width) return warm;
   await warm?.answerer.release();
   warm = null;
   const tokenizer = openTokenizer(model);
-  const answerer = await createAnswerer({ checkpoint, maxLength: Math.min(mostPositions, checkpoint.config.maxPositions) });
-  warm = { answerer, tokenizer, fingerprint: checkpoint.fingerprint };
+  const quantised = weights && width !== "float32" ? await prepareQuantised({ checkpoint, width, cache: weights.cache, onProgress: roundingProgress(emit, width), ...(signal && { signal }) }) : null;
+  const answerer = await createAnswerer({ checkpoint, maxLength: Math.min(mostPositions, checkpoint.config.maxPositions), quantised });
+  warm = { answerer, tokenizer, fingerprint: checkpoint.fingerprint, width };
   return warm;
 }
 
