@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { pythonEnv, runPeer, type PeerScript } from "../test/peers/python-env.ts";
 import { benchFolder, type Tools } from "./places.ts";
 
-export type OurScript = "peak-ours.ts" | "train-ours.ts" | "probe-ours.ts" | "start-ours.ts" | "synthetic-ours.ts";
+export type OurScript = "peak-ours.ts" | "train-ours.ts" | "probe-ours.ts" | "decode-ours.ts" | "start-ours.ts" | "synthetic-ours.ts";
 
 /** Runs one of our measuring scripts and returns what it prints. */
 export async function runOurs<T>(script: OurScript, settings: object, { say, signal }: Tools): Promise<T> {

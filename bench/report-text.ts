@@ -2,7 +2,7 @@
 
 import type { BenchName, BenchReport, Check, Comparison, Figure } from "./report.ts";
 
-const titles: Record<BenchName, string> = { train: "Training", probe: "Probing", nullspace: "The null space and the start" };
+const titles: Record<BenchName, string> = { train: "Training", probe: "Probing", decode: "Decoding", nullspace: "The null space and the start" };
 
 export function reportText(report: BenchReport): string {
   const { bench, peer, machine, versions, comparisons, figures, checks, notRun, elapsedMs } = report;

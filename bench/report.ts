@@ -1,7 +1,7 @@
 // What every benchmark hands back: a ratio against a peer in one run, the absolute figures beside it, and what could not
 // be measured. Plain data: it is the --json output as it stands, and report-text.ts shows it to people.
 
-export type BenchName = "train" | "probe" | "nullspace";
+export type BenchName = "train" | "probe" | "decode" | "nullspace";
 
 export interface Machine {
   cpu: string;

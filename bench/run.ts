@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { decodeBench } from "./decode.ts";
 import { nullspaceBench } from "./nullspace.ts";
 import type { Tools } from "./places.ts";
 import { probeBench } from "./probe.ts";
@@ -15,6 +16,7 @@ import { trainBench } from "./train.ts";
 const benches: { [N in BenchName]: (settings: BenchSettings[N], tools: Tools) => Promise<BenchReport> } = {
   train: trainBench,
   probe: probeBench,
+  decode: decodeBench,
   nullspace: nullspaceBench,
 };
 

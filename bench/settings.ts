@@ -37,6 +37,15 @@ export interface ProbeBench extends Common {
   withGolden: boolean;
 }
 
+export interface DecodeBench extends Common {
+  /** Rows decoded side by side. */
+  rows: readonly number[];
+  promptTokens: number;
+  newTokens: number;
+  /** llama.cpp's model; null: one of 4 bits in the model's folder. */
+  gguf: string | null;
+}
+
 export interface NullspaceBench extends Common {
   rank: number;
   /** Rank of the synthetic sizes. */
@@ -51,6 +60,7 @@ export interface NullspaceBench extends Common {
 export interface BenchSettings {
   train: TrainBench;
   probe: ProbeBench;
+  decode: DecodeBench;
   nullspace: NullspaceBench;
 }
 
@@ -75,6 +85,12 @@ export const help: Readonly<Record<BenchName, BenchHelp>> = {
     peer: "lm-evaluation-harness on PyTorch, in float32 on the CPU",
     needs: `a small model, 3 GB of free memory; ${peerNeed}`,
     takes: "about 3 minutes on two cores (24 questions, two rounds each); --golden adds one minute",
+  },
+  decode: {
+    what: "Decoding with weights of 32, 8 and 4 bits: tokens/s of one row and of rows side by side.",
+    peer: "llama.cpp (4 bits, through node-llama-cpp) and transformers (float32), on the CPU",
+    needs: `a small model and a GGUF file of it, 2 GB of free memory; npm's registry the first time (.cache/peers-node, 700 MB); ${peerNeed}`,
+    takes: "about 2 minutes on two cores",
   },
   nullspace: {
     what: "From calibration Grams to a LoRA-Null start: seconds, energy of the space found, beside the calibration pass.",
