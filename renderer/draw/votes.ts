@@ -16,5 +16,5 @@ export function tallyLine({ won, lost, ties, bothBad, share, p }: VoteTally): st
   const counts = [`won ${won}`, `lost ${lost}`, ...(ties > 0 ? [`${ties} tied`] : []), ...(bothBad > 0 ? [`${bothBad} both bad`] : [])].join(", ");
   if (share === null || p === null) return counts;
   const percent = (value: number): string => String(Math.round(value * 100));
-  return `${counts} · ${percent(share.value)} % (${percent(share.low)} to ${percent(share.high)} %) · p ${p < 0.001 ? "< 0.001" : `= ${p.toFixed(3)}`}`;
+  return `${counts} · ${percent(share.value)} % (${percent(share.low)} to ${percent(share.high)} %) · p\u00a0${p < 0.001 ? "<\u00a00.001" : `=\u00a0${p.toFixed(3)}`}`;
 }

@@ -297,7 +297,7 @@ describe("the window", () => {
     await window.screenshot("compare-blind");
     await page.getByRole("button", { name: "Left is better" }).click();
     expect(await turn.getByRole("status").innerText()).toMatch(/Your vote: left is better\. Left was (Base, right Run 1|Run 1, right Base)\./);
-    expect(await page.getByRole("region", { name: "Blind votes" }).innerText()).toMatch(/against the base\s+won [01], lost [01] · (0|100) % \(\d+ to \d+ %\) · p = 1\.000/);
+    expect(await page.getByRole("region", { name: "Blind votes" }).innerText()).toMatch(/against the base\s+won [01], lost [01] · (0|100) % \(\d+ to \d+ %\) · p\s=\s1\.000/);
     await page.getByRole("checkbox", { name: "Blind, with a vote" }).uncheck();
   });
 

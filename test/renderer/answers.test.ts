@@ -58,7 +58,7 @@ test("a way through a conversation ends where its newest turns lead", () => {
 
 test("a tally says its counts, share, interval and test", () => {
   const tally = { runId: 1, own: "its adapter", rival: "the base", won: 5, lost: 1, ties: 1, bothBad: 2, share: { value: 5 / 6, low: 0.4365, high: 0.9699 }, p: 0.21875 };
-  expect(tallyLine(tally)).toBe("won 5, lost 1, 1 tied, 2 both bad · 83 % (44 to 97 %) · p = 0.219");
+  expect(tallyLine(tally)).toBe("won 5, lost 1, 1 tied, 2 both bad · 83 % (44 to 97 %) · p\u00a0=\u00a00.219");
   expect(tallyLine({ ...tally, won: 0, lost: 0, ties: 0, share: null, p: null })).toBe("won 0, lost 0, 2 both bad");
 });
 
