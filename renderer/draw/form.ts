@@ -24,6 +24,11 @@ interface Issue {
 /** First complaint a field, by its dotted name: "probe.limit". */
 export function issuesByField(issues: readonly Issue[]): Record<string, string> {
   const found: Record<string, string> = {};
-  for (const { path, message } of issues) found[path.map(String).join(".")] ??= message;
+  for (const { path, message } of issues) found[path.map(String).join(".")] ??= inWords(message);
   return found;
+}
+
+/** A field that was emptied is null to the schema. */
+function inWords(message: string): string {
+  return /expected (number|int), received null/.test(message) ? "Needs a number." : message;
 }
