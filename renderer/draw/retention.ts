@@ -31,9 +31,9 @@ export function sureness({ low, high }: RetentionPoint): string {
   return `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)} %`;
 }
 
-/** "12 → 11 word for word": right answers that are the greedy continuation, base and now; empty where that is not known. */
+/** "12 → 11 exact": right answers that are the greedy continuation, base and now; empty where that is not known. */
 export function wordForWord({ exact }: RetentionPoint): string {
-  return exact === null ? "" : `${exact.base} → ${exact.now} word for word`;
+  return exact === null ? "" : `${exact.base} → ${exact.now} exact`;
 }
 
 /** What the measurements cost: "7 measurements, 11 s, 13 % of training"; empty before the first. */
