@@ -65,7 +65,8 @@ export function probeSettings(options: ProbeOptions) {
   };
 }
 
-function judgeSettings({ judgeModel, judgeUrl, judgeName, judgeKeyFrom, judgeRate, judgeTimeout, judgeTokens }: ProbeOptions) {
+/** Null where no judge was named. */
+export function judgeSettings({ judgeModel, judgeUrl, judgeName, judgeKeyFrom, judgeRate, judgeTimeout, judgeTokens }: ProbeOptions) {
   if (judgeModel !== undefined) return { kind: "model" as const, folder: judgeModel, newTokens: judgeTokens };
   if (judgeUrl === undefined) return null;
   const timeoutMs = judgeTimeout === undefined ? defaults.judgeTimeoutMs : judgeTimeout * 1000;

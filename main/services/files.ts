@@ -10,7 +10,7 @@ import { absolute } from "./paths.ts";
 import type { FileEntry, FileListing } from "./shapes.ts";
 import { appRoot } from "./system.ts";
 
-const dataExtensions = new Set([".jsonl", ".json", ".csv", ".parquet", ".txt", ".safetensors"]);
+const dataExtensions = new Set([".jsonl", ".json", ".csv", ".parquet", ".gz", ".txt", ".safetensors"]);
 const mostEntries = 2000;
 
 export function filesService({ store, readers, home }: Pick<Deps, "store" | "readers" | "home">) {

@@ -442,7 +442,7 @@ export type InitEvent = StageEvent<InitResult>;
 export interface FileEntry {
   name: string;
   path: string;
-  /** model: a folder with a config.json · data: .jsonl .json .csv .parquet .txt */
+  /** model: a folder with a config.json · data: .jsonl .json .csv .parquet .gz .txt */
   kind: "folder" | "model" | "data";
   sizeBytes: number | null;
   modifiedMs: number;

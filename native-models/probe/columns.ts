@@ -4,6 +4,7 @@
 
 import type { DataRecord } from "../data/records/types.ts";
 import { UserError } from "../errors.ts";
+import { pythonLiteral } from "./python-literal.ts";
 
 export interface TaskRecord extends DataRecord {
   /** Of a CSV file, whose cells are all texts: a list is written as "a | b" there. */
@@ -56,7 +57,10 @@ export function wrongField(record: TaskRecord, names: readonly string[], problem
 /** A text that is a list: JSON, Python's repr of one, or in a CSV cell parts between "|"; else the text itself. */
 function listedTexts(text: string, isCsv: boolean): unknown[] {
   const trimmed = text.trim();
-  if (trimmed.startsWith("[")) return jsonList(trimmed) ?? pythonTexts(trimmed) ?? [text];
+  if (trimmed.startsWith("[")) {
+    const list = parsedCell(trimmed);
+    return Array.isArray(list) ? (list as unknown[]) : [text]; // an answer that only looks like a list
+  }
   return isCsv ? text.split("|").map((part) => part.trim()) : [text];
 }
 
@@ -65,32 +69,15 @@ function lookUp(value: Record<string, unknown>, name: string): unknown {
   const dot = name.indexOf(".");
   if (dot < 0) return undefined;
   let inner = Object.hasOwn(value, name.slice(0, dot)) ? value[name.slice(0, dot)] : undefined;
-  if (typeof inner === "string" && inner.trimStart().startsWith("{")) inner = jsonObject(inner);
+  if (typeof inner === "string" && inner.trimStart().startsWith("{")) inner = parsedCell(inner.trim());
   return typeof inner === "object" && inner !== null && !Array.isArray(inner) ? lookUp(inner as Record<string, unknown>, name.slice(dot + 1)) : undefined;
 }
 
-function jsonList(text: string): unknown[] | null {
+/** JSON, or a value as Python prints it; undefined for any other text. */
+function parsedCell(text: string): unknown {
   try {
-    const parsed: unknown = JSON.parse(text);
-    return Array.isArray(parsed) ? (parsed as unknown[]) : null;
+    return JSON.parse(text) as unknown;
   } catch {
-    return null; // not JSON: perhaps Python's
+    return pythonLiteral(text);
   }
-}
-
-function jsonObject(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // a text that only begins like one
-  }
-}
-
-const escapes: Record<string, string> = { n: "\n", t: "\t", r: "\r" };
-
-/** ['a', "it's"] as Python prints a list of texts, with or without commas (numpy leaves them out). */
-function pythonTexts(text: string): string[] | null {
-  const item = /'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/gs;
-  if (text.replace(item, "").replace(/[\s,[\]]/g, "") !== "") return null;
-  return [...text.matchAll(item)].map(([, single, double]) => (single ?? double ?? "").replace(/\\(.)/gs, (_, letter: string) => escapes[letter] ?? letter));
 }

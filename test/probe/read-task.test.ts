@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openRecords } from "../../native-models/data/records/open.ts";
 import { readTask, type TaskData } from "../../native-models/probe/read-task.ts";
 import type { ProbeTask } from "../../native-models/probe/task.ts";
 import { probeTasks } from "../../native-models/probe/tasks.ts";
@@ -41,6 +42,9 @@ describe("columns as the data sets have them", () => {
     ["CSV with a JSON list", probeTasks.nq_open, 'question,answer\nx,"[""Paris"", ""1,5""]"\n', ["Paris", "1,5"]],
     ["CSV with a Python list", probeTasks.webqs, `question,answers\nx,"['St. John\\'s', ""O'Neill""]"\n`, ["O'Neill", "St. John's"]],
     ["CSV with a JSON object", probeTasks.triviaqa, 'question,answer\nx,"{""value"": ""York"", ""aliases"": [""York""]}"\n', ["York"]],
+    ["CSV with what pandas prints of a dict", probeTasks.triviaqa, `question,answer\nx,"{'value': 'York', 'aliases': array(['City of York', ""O'York""],\n dtype=object), 'n': None}"\n`, ["City of York", "O'York"]],
+    ["CSV with what numpy prints of texts", probeTasks.webqs, "question,answers\nx,['Boats' 'A mill']\n", ["A mill", "Boats"]],
+    ["a text that only looks like a list", probeTasks.nq_open, [{ question: "x", answer: "[citation needed]" }], ["[citation needed]"]],
     ["MATH-500", probeTasks.math, [{ problem: "p", solution: "so $\\boxed{\\frac{1}{2}}$", answer: "\\frac{1}{2}" }], ["\\frac{1}{2}"]],
   ])("%s", async (name, task, rows, accepted) => {
     const { asked } = await read(task, write(`${name}.${typeof rows === "string" ? "csv" : "jsonl"}`, rows));
@@ -114,4 +118,15 @@ test("own questions are put in the prompt of one's choice", async () => {
 
 test("an accepted answer that begins with the one before it is left out, in Python's order of texts", () => {
   expect(withoutExtensions(["New York City", "New York", "Boston", "new york", "\u{1F600}", "\uFF5E"])).toEqual(["Boston", "New York", "new york", "\uFF5E", "\u{1F600}"]);
+});
+
+/** Two rows, the lists of "test_list" empty: written by pyarrow 26 with snappy, no statistics. */
+const emptyLists = "UEFSMRUEFRQVGEwVBBUAEgAACiQBAAAAYQEAAABiFQAVEhUWLBUEFRAVBhUGHAAAAAkgAgAAAAQBAQMCFQQVABUCTBUAFQASAAAAFQAVGhUeLBUEFRAVBhUGHAAAAA0wAgAAAAQAAgAAAAQBABUEGVw1ABgGc2NoZW1hFQQAFQwlAhgEdGV4dCUATBwAAAA1AhgJdGVzdF9saXN0FQIVBkw8AAAANQQYBGxpc3QVAgAVDCUCGAdlbGVtZW50JQBMHAAAABYEGRwZLCYAHBUMGTUABhAZGAR0ZXh0FQIWBBZoFnAmPCYIKSwVBBUAFQIAFQAVEBUCADwWBBkGGSYABAAAACYAHBUMGTUABhAZOAl0ZXN0X2xpc3QEbGlzdAdlbGVtZW50FQIWBBZcFmImlgEmeCksFQQVABUCABUAFRAVAgA8FgAZJgQAGUYABAAAAAAAFsQBFgQmCBbSAQAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGSwcAAAcAAAAHAEAAFBBUjE=";
+
+test("a Parquet column whose lists are all empty is read as such, not taken for damage", async () => {
+  const path = join(folder, "empty.parquet");
+  writeFileSync(path, Buffer.from(emptyLists, "base64"));
+  const records = await openRecords(path);
+  expect([(await records.record(0)).value, (await records.record(1)).value]).toEqual([{ text: "a", test_list: [] }, { text: "b", test_list: [] }]);
+  await records.close();
 });

@@ -7,7 +7,7 @@ import type { Context } from "../context.ts";
 import { endRun, followRun } from "../follow-run.ts";
 import { methodOption, methodsHelp } from "../method-options.ts";
 import { command, whole } from "../options.ts";
-import { addProbeOptions, addTaskOption, probeSettings, tasksHelp, type ProbeOptions } from "../probe-options.ts";
+import { addProbeOptions, addTaskOption, judgeSettings, probeSettings, tasksHelp, type ProbeOptions } from "../probe-options.ts";
 import { probeText } from "../tables.ts";
 import { memoryLine, retentionText, validationText } from "../training-text.ts";
 import { addTrainingOptions, trainingSettings, type TrainingOptions } from "../training-options.ts";
@@ -54,7 +54,7 @@ export function make(context: Context): Command {
       const probe = options.probeQuestions === undefined ? null : { ...probeSettings(options), questions: options.probeQuestions, task: options.probeTask ?? null };
       const taskProbe = options.taskQuestions === undefined ? null : {
         questions: options.taskQuestions, task: options.taskProbe ?? null, shots: options.taskShots ?? null, shotsFrom: options.taskShotsFrom ?? null,
-        mayRunPrograms: options.sandbox ?? false, limit: options.limit ?? null,
+        mayRunPrograms: options.sandbox ?? false, judge: judgeSettings(options), limit: options.limit ?? null,
       };
       const { id } = await context.client().runs.start({
         name: name ?? null, model, questions, samples, calibrationLength, scaling, method, rank, probe, taskProbe,

@@ -87,6 +87,7 @@ async function slice(file: FileHandle, size: number, start: number, end: number)
 
 const compressors: Compressors = {
   SNAPPY(input, length) {
+    if (length === 0) return new Uint8Array(0); // the dictionary of a column whose lists are all empty
     const output = new Uint8Array(outputLimit(length));
     snappyUncompress(input, output);
     return output.subarray(0, length);
