@@ -170,7 +170,8 @@ async function probe({ spec, emit, signal, has }: Context<ProbeJob>): Promise<Jo
       emit({ type: "answer", index, subject, question: `question ${index}`, accepted: ["yes"], prompt: `Q: question ${index}\nA:`, answer: isExact ? "yes" : "no", isExact, isContained: isExact, logLikelihoodNats: -1, measures: {}, verdict: answered.length === 0 ? null : `after ${answered.length}` });
     }
   }
-  const score = (exact: number) => ({ questions, exactMatch: exact / questions, contains: exact / questions, logLikelihoodNats: -1 });
+  const measures: Record<string, number> = spec.task === "gsm8k" ? { strict: 0.5, flexible: 0.625 } : {};
+  const score = (exact: number) => ({ questions, exactMatch: exact / questions, contains: exact / questions, logLikelihoodNats: -1, measures });
   const [base, tuned] = [Math.ceil(questions / 2), Math.ceil(questions / 4)];
   return { kind: "probe", base: score(base), tuned: spec.adapter === null ? null : score(tuned), lost: base - tuned, gained: 0, questionsPerSecond: 10, elapsedMs: 1 };
 }
