@@ -145,7 +145,7 @@ export function runsService(deps: Deps, stages: Stages, runWork: RunWork) {
         taskProbe: await checkedProbe(given.taskProbe, "task", "taskProbe"),
       };
       if (readsKnowledge(config.method)) requireThere(config.questions, "runs.start: questions");
-      if (config.taskProbe !== null && config.taskProbe.task === null) await requireLikeRows(readers, config.taskProbe.questions, config.mapping, "runs.start: taskProbe.questions");
+      if (config.taskProbe !== null && !config.taskProbe.task) await requireLikeRows(readers, config.taskProbe.questions, config.mapping, "runs.start: taskProbe.questions");
       stages.requireRankFits(config.model, config.rank);
       const { kind: _, chatTemplate: __, ...lastRun } = config;
       store.settings.set("lastRun", lastRun);
