@@ -1,7 +1,7 @@
 // --method, and what each method is and reads: for `init`, `run` and `study`.
 
 import { Option } from "commander";
-import { defaults, gramNeeds, methods } from "../services/params.ts";
+import { defaultLearningRates, defaults, gramNeeds, methods } from "../services/params.ts";
 
 const about: Record<(typeof methods)[number], string> = {
   "lora-null-v2": "starts in the null space of what calibration read; A stays there, frozen",
@@ -24,5 +24,5 @@ export function methodOption(): Option {
 
 export function methodsHelp(): string {
   const width = Math.max(...methods.map((name) => name.length));
-  return ["", "Methods (and the Gram files that each reads; `run` makes them itself):", ...methods.map((name) => `  ${name.padEnd(width)}  ${about[name]} (${reads[gramNeeds[name]]})`)].join("\n");
+  return ["", "Methods (with the Gram files that each reads, which `run` makes itself, and the learning rate of a run):", ...methods.map((name) => `  ${name.padEnd(width)}  ${about[name]} (${reads[gramNeeds[name]]}; learning rate ${defaultLearningRates[name]})`)].join("\n");
 }

@@ -11,7 +11,7 @@ export interface TrainingOptions extends RowOptions, ValidationOptions, Retentio
   epochs?: number;
   batch: number;
   accumulate: number;
-  lr: number;
+  lr?: number;
   checkpointEvery: number;
   seed: number;
 }
@@ -23,7 +23,7 @@ export function addTrainingOptions(command: Command): Command {
     .option("--batch <B>", "rows in one micro-batch", whole, defaults.batch)
     .option("--accumulate <K>", "micro-batches in one optimizer step", whole, defaults.accumulate)
     .option("--length <L>", "most tokens of a row", whole, defaults.length)
-    .option("--lr <X>", "highest learning rate, after warm-up", real, defaults.learningRate)
+    .option("--lr <X>", `highest learning rate, after warm-up (default: ${defaults.learningRate}; in run by the method, see below)`, real)
     .option("--checkpoint-every <N>", "steps between checkpoints", whole, defaults.checkpointEverySteps)
     .option("--seed <S>", "seed of everything random, 0 or more", whole, defaults.seed);
   return addMemoryOptions(addRetentionOptions(addValidationOptions(withSteps)));
@@ -33,6 +33,6 @@ export function trainingSettings(options: TrainingOptions) {
   const { steps, epochs, batch, accumulate, lr, checkpointEvery, seed } = options;
   return {
     ...rowSettings(options), ...validationSettings(options), ...retentionSettings(options), ...memorySettings(options), steps: steps ?? null, epochs: epochs ?? null, batch, accumulate,
-    learningRate: lr, checkpointEverySteps: checkpointEvery, seed,
+    ...(lr !== undefined && { learningRate: lr }), checkpointEverySteps: checkpointEvery, seed,
   };
 }

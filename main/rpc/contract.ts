@@ -10,7 +10,7 @@ import * as p from "../services/params.ts";
 
 export type * from "../services/shapes.ts";
 /** Defaults and schemas of the two calls that a person fills in, so that a form says what is wrong before it is sent. */
-export { askParams, defaults, gramNeeds, mostColumns, readsKnowledge, readsTask, runParams } from "../services/params.ts";
+export { askParams, defaultLearningRates, defaults, gramNeeds, mostColumns, readsKnowledge, readsTask, runParams } from "../services/params.ts";
 export { infoOf, measureRows, probeTaskInfo, probeTaskOf, rowsInfo, shortAnswered, type ProbeTaskInfo } from "../services/probe-tasks.ts";
 
 const base = oc.errors({

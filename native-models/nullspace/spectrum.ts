@@ -50,7 +50,7 @@ export async function estimateSpectrum(gram: Gram, { kernels, seed, signal, poin
     return share < 0.5 ? valueAt(lower, share * size) : valueAt(upper, share * size);
   });
   for (let i = 1; i < points; i++) values[i] = Math.max(values[i]!, values[i - 1]!); // where the halves meet
-  return { size, values, effectiveRank: Math.exp(entropy(upper)) };
+  return { size, values, effectiveRank: Math.max(1, Math.exp(entropy(upper))) };
 }
 
 /** Nodes of G from those of its inverse, so far as there is one to working precision. */

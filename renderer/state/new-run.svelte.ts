@@ -3,7 +3,7 @@
 // shipped samples.
 
 import { errorParts } from "../../main/rpc/client.ts";
-import { defaults, readsKnowledge, runParams, shortAnswered, type AppSettings, type ColumnMapping, type MemoryProposal, type QuestionsPreview, type RunEstimate, type RunStartInput, type Split } from "../../main/rpc/contract.ts";
+import { defaultLearningRates, defaults, readsKnowledge, runParams, shortAnswered, type AppSettings, type ColumnMapping, type MemoryProposal, type QuestionsPreview, type RunEstimate, type RunStartInput, type Split } from "../../main/rpc/contract.ts";
 import { issuesByField, planSteps } from "../draw/form.ts";
 import { expectedCostShare } from "../draw/retention.ts";
 import type { Connection, Problem } from "./connection.svelte.ts";
@@ -59,7 +59,7 @@ const emptyDraft = () => ({
   accumulate: defaults.accumulate as number,
   length: defaults.length as number,
   overLong: defaults.overLong as NonNullable<RunStartInput["overLong"]>,
-  learningRate: defaults.learningRate as number,
+  learningRate: defaultLearningRates[defaults.method] as number,
   warmupRatio: defaults.warmupRatio as number,
   clipNorm: defaults.clipNorm as number | null,
   weightDecay: defaults.weightDecay as number,
@@ -204,6 +204,13 @@ export class NewRunState {
   /** Settings that the estimate says would fit. */
   takeProposal({ batch, accumulate, length }: MemoryProposal): void {
     Object.assign(this.draft, { batch, accumulate, length });
+  }
+
+  /** Another method brings its own learning rate, unless one was chosen by hand. */
+  chooseMethod(method: NonNullable<RunStartInput["method"]>): void {
+    const { draft } = this;
+    if (draft.learningRate === defaultLearningRates[draft.method ?? defaults.method]) draft.learningRate = defaultLearningRates[method];
+    draft.method = method;
   }
 
   /** Another file has columns of its own. */

@@ -12,6 +12,7 @@ import { openSafetensors } from "../../native-models/checkpoint/safetensors.ts";
 import type { Checkpoint } from "../../native-models/checkpoint/types.ts";
 import type { Method } from "../../native-models/nullspace/types.ts";
 import { buildTrainProgram, type TrainRow } from "../../native-models/programs/train-program.ts";
+import { methods as startMethods } from "../../native-models/starts/methods.ts";
 import { readStart, type StoredStart } from "../../native-models/starts/start-folder.ts";
 import { exportAdapter } from "../../native-models/training/export-adapter.ts";
 import { createState, type TrainState } from "../../native-models/training/state.ts";
@@ -94,17 +95,17 @@ describe.each(methods)("$method", ({ method, rank }) => {
     expect(Math.abs(tuned - expected)).toBeLessThan(tolerance);
     expect(Math.abs(tuned - base), "training changed the model").toBeGreaterThan(100 * tolerance);
   });
+});
 
-  test("the start alone changes nothing, in training and exported", async () => {
-    const stored = readStart(await run.start(method));
-    const { state, start, loss } = await trainedAt(stored, null);
-    const place = join(folder, `start-alone-${method}`);
-    exportAdapter({ folder: place, config: checkpoint.config, baseModelName: "tiny", rank: stored.info.rank, kind: stored.info.kind, state, start, cardText: "" });
-    const { base, tuned, logits } = await answeredLoss(place);
-    const inTraining = await loss(row);
-    console.log(`${method}: the start moves logits by at most ${logits.toExponential(1)}, the loss in training by ${Math.abs(inTraining - base).toExponential(1)}`);
-    expect(logits).toBeLessThan(tolerance);
-    expect(Math.abs(tuned - base)).toBeLessThan(tolerance);
-    expect(Math.abs(inTraining - base)).toBeLessThan(tolerance);
-  });
+test.each(Object.keys(startMethods) as Method[])("%s: the start alone changes nothing, in training and exported", async (method) => {
+  const stored = readStart(await run.start(method));
+  const { state, start, loss } = await trainedAt(stored, null);
+  const place = join(folder, `start-alone-${method}`);
+  exportAdapter({ folder: place, config: checkpoint.config, baseModelName: "tiny", rank: stored.info.rank, kind: stored.info.kind, state, start, cardText: "" });
+  const { base, tuned, logits } = await answeredLoss(place);
+  const inTraining = await loss(row);
+  console.log(`${method}: the start moves logits by at most ${logits.toExponential(1)}, the loss in training by ${Math.abs(inTraining - base).toExponential(1)}`);
+  expect(logits).toBeLessThan(tolerance);
+  expect(Math.abs(tuned - base)).toBeLessThan(tolerance);
+  expect(Math.abs(inTraining - base)).toBeLessThan(tolerance);
 });

@@ -13,7 +13,7 @@ const repoRoot = resolve(peersFolder, "../..");
 
 export const peerPackages: readonly string[] = ["torch", "transformers", "peft", "accelerate", "safetensors", "lm-eval[hf]"];
 
-export type PeerScript = "peft_train_bench.py" | "peft_logits.py" | "lm_eval_probe.py" | "transformers_decode.py" | "official_nullspace.py";
+export type PeerScript = "peft_train_bench.py" | "peft_logits.py" | "lm_eval_probe.py" | "transformers_decode.py" | "official_nullspace.py" | "peft_starts.py";
 export type PythonEnv = { python: string } | { python: null; reason: string };
 
 /** Finds the environment, making it where `isMade` allows; a failure comes back as a reason, not as an error. */

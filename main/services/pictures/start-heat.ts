@@ -1,5 +1,5 @@
 // A start over all layers: a cell a projection and layer, coloured by the share of energy that its adapter can see, on a
-// logarithmic scale (pale: kept out of its reach). A second map for the task's share, a third for effective ranks.
+// logarithmic scale (faint: kept out of its reach). A second map for the task's share, a third for effective ranks.
 
 import type { InputReport, StartReport } from "../../../native-models/starts/report.ts";
 import { percent } from "./start-layer.ts";
@@ -68,7 +68,7 @@ function drawMap({ title, value, text }: HeatMap, layers: number, cell: number, 
       }),
     ]),
     ...Array.from({ length: layers }, (_, layer) => (layer % every === 0 ? `<text x="${(map.left + (layer + 0.5) * cell).toFixed(1)}" y="${bottom + 14}" text-anchor="middle" fill="${quiet}">${layer}</text>` : "")),
-    ...(known.length === 0 ? [] : [`<text x="${map.left}" y="${bottom + 30}" fill="${quiet}">layer · palest ${text(least)} or less, darkest ${text(most)}, logarithmic between</text>`]),
+    ...(known.length === 0 ? [] : [`<text x="${map.left}" y="${bottom + 30}" fill="${quiet}">layer · faintest ${text(least)} or less, strongest ${text(most)}, logarithmic between</text>`]),
   ].join("");
 }
 
