@@ -18,7 +18,7 @@ export function storedTensor(g: GraphBuilder, { entries, file }: QuantisedModel,
 /** x [N,in] times the rounded weight `name` [out,in]. */
 export function quantisedProduct(g: GraphBuilder, model: QuantisedModel, x: Value, name: string): Value {
   const parts = partNames(name);
-  const bits = bitsOf[model.width];
+  const bits = bitsOf(model.width, name);
   const packed = storedTensor(g, model, parts.packed);
   const weight = { packed, scales: storedTensor(g, model, parts.scales), zeros: bits === 4 ? storedTensor(g, model, parts.zeros) : null };
   return g.quantisedLinear(x, weight, { bits, blockSize, in: x.shape[1] as number, out: packed.shape[0] as number });

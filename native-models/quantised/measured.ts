@@ -38,8 +38,8 @@ export function writeMeasured(cache: string, fingerprint: string, measured: Meas
   renameSync(partial, join(folder, fileName));
 }
 
-/** A rounded model answers by default up to this much more loss, nats a token: a hundredth of a bit. */
-const lossAtMost = 0.01;
+/** A rounded model answers by default up to this much more loss, nats a token: 2 % more perplexity. */
+const lossAtMost = 0.02;
 
 /** Whether the measurement speaks for the rounded weights. */
 export function isWorthIt({ lossNats, float32LossNats, tokensPerSecond, float32TokensPerSecond }: MeasuredWidth): boolean {

@@ -16,10 +16,13 @@ import { blockSize, quantisedShapes, quantiseRows, type Bits } from "./blocks.ts
 export type Width = "float32" | "int8" | "int4";
 export const widths = ["float32", "int8", "int4"] as const satisfies readonly Width[];
 
-export const bitsOf: Record<Exclude<Width, "float32">, Bits> = { int8: 8, int4: 4 };
+/** Of a rounded matrix. The head keeps 8 bits at every width, as llama.cpp's 4-bit files have it: it decides between tokens. */
+export function bitsOf(width: Exclude<Width, "float32">, name: string): Bits {
+  return width === "int8" || name === quantisedHead ? 8 : 4;
+}
 
 /** Of the file's layout and rounding: a file of another version is made anew. */
-const version = 1;
+const version = 2;
 const fileName = "rounded.safetensors";
 
 export interface QuantisedModel {
@@ -43,7 +46,7 @@ export interface PrepareOptions {
 export async function prepareQuantised({ checkpoint, width, cache, onProgress, signal }: PrepareOptions): Promise<QuantisedModel> {
   const folder = quantisedFolder(cache, checkpoint.fingerprint, width);
   const file = join(folder, fileName);
-  if (!existsSync(file)) await writeQuantised(checkpoint, bitsOf[width], file, onProgress, signal);
+  if (!existsSync(file)) await writeQuantised(checkpoint, width, file, onProgress, signal);
   return { width, folder, file: fileName, entries: readSafetensorsHeader(file).entries };
 }
 
@@ -82,19 +85,19 @@ function keptWeights(checkpoint: Checkpoint): TensorEntry[] {
 /** Rows of a weight that are rounded between two looks at the signal. */
 const elementsAtOnce = 1 << 22;
 
-async function writeQuantised(checkpoint: Checkpoint, bits: Bits, file: string, onProgress: PrepareOptions["onProgress"], signal: AbortSignal | undefined): Promise<void> {
+async function writeQuantised(checkpoint: Checkpoint, width: QuantisedModel["width"], file: string, onProgress: PrepareOptions["onProgress"], signal: AbortSignal | undefined): Promise<void> {
   const rounded = roundedWeights(checkpoint);
   const kept = keptWeights(checkpoint);
   const plans: TensorPlan[] = kept.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
   for (const { name, out, size } of rounded) {
-    const shapes = quantisedShapes(out, size, bits);
+    const shapes = quantisedShapes(out, size, bitsOf(width, name));
     const parts = partNames(name);
     plans.push({ name: parts.packed, dtype: "U8", shape: shapes.packed }, { name: parts.scales, dtype: "F32", shape: shapes.scales });
     if (shapes.zeros) plans.push({ name: parts.zeros, dtype: "U8", shape: shapes.zeros });
   }
   const totalBytes = [...kept, ...rounded.flatMap(({ from }) => from)].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   let doneBytes = 0;
-  const writer = createSafetensors(file, plans, { bits: String(bits), block_size: String(blockSize), fingerprint: checkpoint.fingerprint });
+  const writer = createSafetensors(file, plans, { width, block_size: String(blockSize), fingerprint: checkpoint.fingerprint });
   try {
     const step = async (bytes: number): Promise<void> => {
       doneBytes += bytes;
@@ -109,6 +112,7 @@ async function writeQuantised(checkpoint: Checkpoint, bits: Bits, file: string, 
     }
     for (const { name, from, out, size } of rounded) {
       const parts = partNames(name);
+      const bits = bitsOf(width, name);
       const shapes = quantisedShapes(out, size, bits);
       const perRow = (shape: readonly number[]): number => shape.slice(1).reduce((product, side) => product * side, 1);
       let at = 0;
