@@ -27,7 +27,7 @@ interface World {
 }
 
 function turnOf(id: number, given: Partial<TurnView>): TurnView {
-  return { id, parentId: null, prompt: "p", system: "", sampling: { temperature: 0, topP: 1, topK: 0, minP: 0, repetitionPenalty: 1, maxNewTokens: 256, seed: 0 }, answers: [], places: [0, 1], verdict: null, tokensPerSecond: null, createdMs: 1, ...given };
+  return { id, parentId: null, prompt: "p", system: "", sampling: { temperature: 0, topP: 1, topK: 0, minP: 0, repetitionPenalty: 1, maxNewTokens: 256, seed: 0, width: "auto" }, answers: [], places: [0, 1], verdict: null, tokensPerSecond: null, createdMs: 1, ...given };
 }
 const answer = (text: string, stopped: "eos" | "hand" = "eos") => ({ text, tokens: text.split(" ").length, stopped, hasTokens: true });
 const doneOf = (turn: TurnView, ...texts: string[]): AskEvent => ({ type: "done", chatId: 7, turn: { ...turn, answers: texts.map((text) => answer(text)), tokensPerSecond: 20 }, prompt: "as seen" });
