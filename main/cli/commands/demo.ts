@@ -28,10 +28,11 @@ type Answers = Extract<AskEvent, { type: "done" }>["turn"][];
 async function askBoth(context: Context, model: ModelSummary, run: RunDetail, prompts: readonly string[]): Promise<Answers> {
   const chat = { model: model.path, subjects: [{ kind: "base" as const }, { kind: "run" as const, runId: run.id }] };
   const turns: Answers = [];
-  for (const prompt of prompts) {
+  for (const [i, prompt] of prompts.entries()) {
     const events = await context.client().chats.ask({ chat, prompt, sampling: { maxNewTokens: 80 } }, { signal: context.signal });
     for await (const event of events) {
       if (event.type === "progress") context.progress.show(event.progress);
+      if (event.type === "weights" && i === 0) context.say(`\n${event.weights.words}`);
       if (event.type !== "done") continue;
       turns.push(event.turn);
       const [base, tuned] = event.turn.answers;
