@@ -23,9 +23,15 @@ interface Output {
 export function progressLine(output: Output, now: () => number = () => performance.now()): ProgressLine {
   let shownMs = -Infinity;
   let stage = "";
+  let note = "";
   let isDrawn = false;
   return {
     show(progress, extra = "") {
+      if (progress.note !== undefined && progress.note !== note) {
+        note = progress.note;
+        this.clear();
+        output.write(`${note}\n`); // a line of its own, which stays
+      }
       const isNews = progress.stage !== stage || (progress.total > 0 && progress.done >= progress.total);
       if (!isNews && now() - shownMs < (output.isTTY === true ? drawEveryMs : lineEveryMs)) return;
       shownMs = now();

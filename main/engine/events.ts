@@ -18,6 +18,8 @@ export interface ProgressEvent {
   ratePerSecond: number | null;
   /** Milliseconds left; null while unknown. */
   leftMs: number | null;
+  /** How the stage is done, to be said once: which solver is at work. */
+  note?: string | undefined;
 }
 
 export interface TrainPoint {

@@ -232,6 +232,7 @@ const progress = z.object({
   unit: text,
   ratePerSecond: real.nullable(),
   leftMs: real.nullable(),
+  note: text.optional(),
 }) satisfies z.ZodType<ProgressEvent>;
 
 const point = z.object({

@@ -42,16 +42,23 @@ export async function bottomSubspace(gram: Gram, rank: number, options: BasisOpt
   if (3 * width >= 2 * size || size <= 48) return ritzInGram(whole, allDirections(gram, width), wanted, total, 0, 0, options.kernels);
 
   const { kernels, seed, signal, angleTolerance = 3e-4 } = options;
-  const factor = await factorOfShifted(whole, largest, options);
-  const found = await dominantSubspace(inverseOf(factor), size, {
-    wanted, width, seed, angleTolerance, settleTolerance: 1e-10, maxApplications: 100, kernels, ...(signal && { signal }),
-    async better(pairs, applicationsLeft) {
-      const shift = betterShift(pairs, { wanted, shift: factor.shift, size, largest, applicationsLeft });
-      const other = shift === null ? null : await factorize(whole, shift, kernels, signal);
-      return other && inverseOf(other);
-    },
-  });
-  return ritzInGram(whole, found.vectors, wanted, total, excess(found, wanted), found.applications, kernels);
+  let factor = await factorOfShifted(whole, largest, options);
+  try {
+    const found = await dominantSubspace(inverseOf(factor), size, {
+      wanted, width, seed, angleTolerance, settleTolerance: 1e-10, maxApplications: 100, kernels, ...(signal && { signal }),
+      async better(pairs, applicationsLeft) {
+        const shift = betterShift(pairs, { wanted, shift: factor.shift, size, largest, applicationsLeft });
+        const other = shift === null ? null : await factorize(whole, shift, kernels, signal);
+        if (!other) return null;
+        factor.release();
+        factor = other;
+        return inverseOf(other);
+      },
+    });
+    return await ritzInGram(whole, found.vectors, wanted, total, excess(found, wanted), found.applications, kernels);
+  } finally {
+    factor.release();
+  }
 }
 
 function inverseOf(factor: Factor): (block: Matrix) => Promise<Matrix> {

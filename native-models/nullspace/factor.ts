@@ -24,10 +24,13 @@ export interface Factor {
   solveLower(block: Matrix): Promise<void>;
   /** block ← L⁻ᵀ · block, in place. */
   solveUpper(block: Matrix): Promise<void>;
+  /** Gives back memory that no collector frees; no solve after that. */
+  release(): void;
 }
 
-/** Factor of G + µI, or null when that is not positive definite to working precision. */
+/** Factor of G + µI, or null when that is not positive definite to working precision. Release it when done. */
 export async function factorize(gram: Matrix, shift: number, kernels: DenseKernels, signal?: AbortSignal): Promise<Factor | null> {
+  if (kernels.factorize) return kernels.factorize(gram, shift, signal);
   const size = gram.rows;
   const panels: Matrix[] = [];
   const work = workspace();
@@ -55,6 +58,7 @@ export async function factorize(gram: Matrix, shift: number, kernels: DenseKerne
       await forward(panels, block, kernels, work);
       await backward(panels, block, kernels, work);
     },
+    release() {},
   };
 }
 

@@ -2,6 +2,8 @@
 // The runtime's layer gives a fast implementation (see runtime/); `plainKernels` is the same thing in TypeScript, for
 // tests and for a machine without the runtime. Matrices are row-major and contiguous.
 
+import type { Factor } from "./factor.ts";
+
 /** A row-major float64 matrix [rows, cols]. Views share memory: `rowsOf(m, 2, 5)` is three rows of m. */
 export interface Matrix {
   rows: number;
@@ -19,6 +21,8 @@ export interface MultiplyOptions {
 export interface DenseKernels {
   /** out = op(a)·op(b). `out` must not share memory with a or b. */
   multiply(a: Matrix, b: Matrix, out: Matrix, options?: MultiplyOptions): Promise<void>;
+  /** A faster factor of G + µI than one made of products, where there is one; factor.ts asks for it. */
+  factorize?(gram: Matrix, shift: number, signal?: AbortSignal): Promise<Factor | null>;
 }
 
 export function matrix(rows: number, cols: number): Matrix {

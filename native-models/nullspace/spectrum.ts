@@ -63,8 +63,12 @@ async function lowerNodes(g: Matrix, largest: number, settings: QuadratureSettin
       await factor.solve(out);
       return out;
     };
-    const nodes = await quadrature(inverse, g.rows, settings);
-    return nodes.map(({ value, count }) => ({ value: Math.max(0, 1 / value - shift), count })).reverse();
+    try {
+      const nodes = await quadrature(inverse, g.rows, settings);
+      return nodes.map(({ value, count }) => ({ value: Math.max(0, 1 / value - shift), count })).reverse();
+    } finally {
+      factor.release();
+    }
   }
   return upper;
 }

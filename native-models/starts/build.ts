@@ -10,7 +10,7 @@ import { UserError } from "../errors.ts";
 import { requireGramsOf, type GramFile } from "../nullspace/gram-file.ts";
 import type { Method } from "../nullspace/types.ts";
 import { modulesOf, type Module } from "../programs/names.ts";
-import { openDenseKernels } from "../runtime/dense-kernels.ts";
+import { openSolverKernels, solverLine } from "../runtime/solver-kernels.ts";
 import { layerStarts, type LayerSource } from "./layer-starts.ts";
 import type { ProjectionStart } from "./method.ts";
 import { methods } from "./methods.ts";
@@ -29,6 +29,8 @@ export interface BuildOptions {
   /** Called once a module, layers in any order; what it gets is not kept. */
   sink(module: Module, start: ProjectionStart): void;
   onProgress?(layersDone: number, layers: number): void;
+  /** What solves, before the first layer, and again where a device fails and the CPU goes on. */
+  onSolver?(line: string): void;
   signal?: AbortSignal;
   /** Worker threads; default by cores and memory, 1 works in this thread. */
   workers?: number;
@@ -44,7 +46,7 @@ export interface BuildResult {
 }
 
 export async function buildStarts(options: BuildOptions): Promise<BuildResult> {
-  const { checkpoint, method, rank, seed, sink, onProgress, signal } = options;
+  const { checkpoint, method, rank, seed, sink, onProgress, onSolver, signal } = options;
   const { layers } = checkpoint.config;
   const modules = modulesOf(checkpoint.config);
   requireRank(modules, rank);
@@ -58,8 +60,10 @@ export async function buildStarts(options: BuildOptions): Promise<BuildResult> {
     energies.push(...found);
     onProgress?.(++layersDone, layers);
   };
-  if (workers === 1) await inThisThread(source, threads, sink, layerDone, signal);
-  else await startsInWorkers(source, { workers, threads, sink, layerDone, ...(signal && { signal }) });
+  if (methods[method].grams !== "none") onSolver?.(await solverLine());
+  const passOn = { sink, layerDone, ...(onSolver && { onNote: onSolver }), ...(signal && { signal }) };
+  if (workers === 1) await inThisThread(source, threads, passOn);
+  else await startsInWorkers(source, { workers, threads, ...passOn });
   energies.sort((a, b) => a.layer - b.layer);
   return {
     modules: modules.length,
@@ -69,8 +73,13 @@ export async function buildStarts(options: BuildOptions): Promise<BuildResult> {
   };
 }
 
-async function inThisThread(source: LayerSource, threads: number, sink: BuildOptions["sink"], layerDone: (found: readonly InputEnergy[]) => void, signal?: AbortSignal): Promise<void> {
-  const kernels = await openDenseKernels({ threads });
+interface PassedOn extends Pick<BuildOptions, "sink" | "signal"> {
+  layerDone(found: readonly InputEnergy[]): void;
+  onNote?(line: string): void;
+}
+
+async function inThisThread(source: LayerSource, threads: number, { sink, layerDone, onNote, signal }: PassedOn): Promise<void> {
+  const kernels = await openSolverKernels({ threads, ...(onNote && { onNote }) });
   try {
     for (let layer = 0; layer < source.checkpoint.config.layers; layer++) layerDone(await layerStarts(source, layer, { kernels, sink, ...(signal && { signal }) }));
   } finally {

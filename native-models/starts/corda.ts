@@ -65,7 +65,11 @@ async function fromRight(seen: Matrix, columns: Matrix, covariance: Matrix, kern
   const turned = await product(kernels, columns, right, { transposeB: true }); // V [in,R]
   const factor = await factorize(covariance, 0, kernels, signal);
   if (!factor) throw new Error("corda: the damped covariance is not positive definite");
-  await factor.solve(turned);
+  try {
+    await factor.solve(turned);
+  } finally {
+    factor.release();
+  }
   return balancedFactors(scaled, singularValues, transposed(turned));
 }
 

@@ -43,6 +43,19 @@ export async function taskAwareBasis(knowledge: Gram, task: Gram, { rank, seed, 
   const shift = totalEnergy > 0 ? (shiftShare * totalEnergy) / size : 1;
   const factor = await factorize(k, shift, kernels, signal);
   if (!factor) throw new Error("taskAwareBasis: the knowledge Gram is not positive");
+  try {
+    return await basisThrough(factor, k, t, { totalEnergy, rank, seed, kernels, ...(signal && { signal }) });
+  } finally {
+    factor.release();
+  }
+}
+
+interface Through extends Pick<StartContext, "rank" | "seed" | "kernels" | "signal"> {
+  totalEnergy: number;
+}
+
+async function basisThrough(factor: Factor, k: Matrix, t: Matrix, { totalEnergy, rank, seed, kernels, signal }: Through): Promise<NullBasis> {
+  const size = k.rows;
   const wanted = Math.min(rank, size);
   const width = Math.min(size, wanted + Math.max(16, Math.ceil(wanted / 2)));
   // In y = Lᵀu the problem is the ordinary one of L⁻¹·T·L⁻ᵀ.

@@ -4,7 +4,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { UserError } from "../errors.ts";
 import { openGramFile } from "../nullspace/gram-file.ts";
-import { openDenseKernels, type RuntimeKernels } from "../runtime/dense-kernels.ts";
+import type { RuntimeKernels } from "../runtime/dense-kernels.ts";
+import { openSolverKernels } from "../runtime/solver-kernels.ts";
 import { layerStarts, type LayerSource } from "./layer-starts.ts";
 import type { FromWorker, ToWorker, WorkerSettings } from "./workers.ts";
 
@@ -19,7 +20,7 @@ function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): 
 
   async function doLayer(layer: number): Promise<void> {
     source ??= openSource(settings);
-    kernels ??= await openDenseKernels({ threads: settings.threads });
+    kernels ??= await openSolverKernels({ threads: settings.threads, onNote: (line) => send({ type: "note", line }) });
     const energies = await layerStarts(source, layer, {
       kernels,
       signal: stopping.signal,

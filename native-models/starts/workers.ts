@@ -20,6 +20,7 @@ export interface WorkerSettings extends Pick<LayerSource, "method" | "rank" | "s
 export type FromWorker =
   | { type: "ready" }
   | { type: "module"; name: string; start: ProjectionStart }
+  | { type: "note"; line: string }
   | { type: "layer"; energies: InputEnergy[] }
   | { type: "failed"; parts: ErrorParts | null; message: string; stack: string | null };
 
@@ -31,11 +32,12 @@ interface WorkersOptions {
   threads: number;
   sink(module: Module, start: ProjectionStart): void;
   layerDone(energies: readonly InputEnergy[]): void;
+  onNote?(line: string): void;
   signal?: AbortSignal;
 }
 
 export async function startsInWorkers(source: LayerSource, options: WorkersOptions): Promise<void> {
-  const { workers, threads, sink, layerDone, signal } = options;
+  const { workers, threads, sink, layerDone, onNote, signal } = options;
   const { checkpoint, knowledge, task, method, rank, seed } = source;
   signal?.throwIfAborted();
   const modules = new Map(modulesOf(checkpoint.config).map((module) => [module.name, module]));
@@ -57,6 +59,7 @@ export async function startsInWorkers(source: LayerSource, options: WorkersOptio
         if (failure) return; // what comes late is not wanted any more
         try {
           if (message.type === "failed") throw errorOf(message);
+          if (message.type === "note") return onNote?.(message.line);
           if (message.type === "module") return sink(modules.get(message.name)!, message.start);
           if (message.type === "layer") layerDone(message.energies);
           const order: ToWorker = nextLayer < checkpoint.config.layers ? { layer: nextLayer++ } : null;

@@ -43,6 +43,7 @@ const vocabulary = "native-models/errors.ts";
 /** Packages that belong to one place. */
 const homes: readonly { packages: readonly string[]; home: string }[] = [
   { packages: ["onnxruntime-node", "onnxruntime-common"], home: "native-models/runtime/" },
+  { packages: ["koffi"], home: "native-models/runtime/cuda-libraries.ts" },
   { packages: ["better-sqlite3"], home: "main/db/" },
   { packages: ["electron"], home: "main/app/" },
   { packages: ["svelte", "uplot", "@tanstack/svelte-virtual"], home: "renderer/" },

@@ -23,7 +23,9 @@ export async function runInit(spec: InitJob, emit: Emit, signal: AbortSignal): P
   const modules = modulesOf(checkpoint.config).map(({ name, out: rows, in: size }) => ({ name, out: rows, in: size }));
   const writer = writeStart(out, { method, kind, rank, seed, modelFingerprint: checkpoint.fingerprint, gramFingerprint, taskGramFingerprint, modules });
   try {
-    const report = trackProgress({ emit, stage: need === "none" ? "Making the start" : "Choosing directions", unit: "layers", total: checkpoint.config.layers });
+    let layersDone = 0;
+    let solver: string | undefined;
+    const report = trackProgress({ emit, note: () => solver, stage: need === "none" ? "Making the start" : "Choosing directions", unit: "layers", total: checkpoint.config.layers });
     const { modules: count, parameters, energies, energyShare } = await buildStarts({
       checkpoint,
       gramFile,
@@ -32,7 +34,11 @@ export async function runInit(spec: InitJob, emit: Emit, signal: AbortSignal): P
       rank,
       seed,
       sink: (module, start) => writer.write(module.name, start),
-      onProgress: report,
+      onProgress: (done) => report((layersDone = done)),
+      onSolver: (line) => {
+        solver = line;
+        report(layersDone);
+      },
       signal,
     });
     writer.finish(energies);

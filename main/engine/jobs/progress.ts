@@ -9,6 +9,8 @@ export interface ProgressOptions {
   total: number;
   /** Where a resumed job begins: work that took no time here. */
   from?: number;
+  /** How the stage is done at the moment, for the events to carry. */
+  note?: () => string | undefined;
   now?: () => number;
 }
 
@@ -18,7 +20,7 @@ export type ReportProgress = (done: number) => void;
 const recentMs = 15_000;
 const silenceMs = 250;
 
-export function trackProgress({ emit, stage, unit, total, from = 0, now = () => performance.now() }: ProgressOptions): ReportProgress {
+export function trackProgress({ emit, stage, unit, total, from = 0, note, now = () => performance.now() }: ProgressOptions): ReportProgress {
   let marks: { atMs: number; done: number }[] = [{ atMs: now(), done: from }];
   let sentMs = -Infinity;
   const send = (done: number): void => {
@@ -32,7 +34,8 @@ export function trackProgress({ emit, stage, unit, total, from = 0, now = () => 
     const [oldest] = marks;
     const elapsedMs = atMs - oldest.atMs;
     const ratePerSecond = done > oldest.done && elapsedMs > 0 ? ((done - oldest.done) / elapsedMs) * 1000 : null;
-    emit({ type: "progress", stage, done, total, unit, ratePerSecond, leftMs: ratePerSecond === null ? null : ((total - done) / ratePerSecond) * 1000 });
+    const said = note?.();
+    emit({ type: "progress", ...(said !== undefined && { note: said }), stage, done, total, unit, ratePerSecond, leftMs: ratePerSecond === null ? null : ((total - done) / ratePerSecond) * 1000 });
   };
   send(from);
   return send;
