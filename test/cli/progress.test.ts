@@ -41,3 +41,12 @@ test("on a terminal one line is written over and taken away for other text", () 
 test("times read as people say them", () => {
   expect([duration(400), duration(59_400), duration(61_000), duration(3_720_000)]).toEqual(["0 s", "59 s", "1 min 01 s", "1 h 02 min"]);
 });
+
+test.each([true, false])("what a stage says of itself is a line that stays, once (terminal: %s)", (isTTY) => {
+  const { line, text } = lines(isTTY);
+  const note = "solver: CPU (no CUDA libraries found)";
+  for (let done = 0; done < 4; done++) line.show(progress(done, { note }));
+  expect(text().match(/solver: CPU \(no CUDA libraries found\)\n/g)).toHaveLength(1);
+  line.show(progress(4, { note: "solver: CPU instead (out of memory)" }));
+  expect(text()).toContain("solver: CPU instead (out of memory)\n");
+});
