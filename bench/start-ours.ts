@@ -33,7 +33,7 @@ export interface StartFigures {
 
 async function measure({ model, questions, samples, length, rank, repeats, grams }: OurStart): Promise<StartFigures> {
   const signal = new AbortController().signal;
-  const calibrated = await runCalibrate({ kind: "calibrate", model, questions, samples, length, seed: 0, scaling: "raw", out: grams }, () => {}, signal);
+  const calibrated = await runCalibrate({ kind: "calibrate", model, questions, samples, length, seed: 0, scaling: "raw", memoryBytes: null, out: grams }, () => {}, signal);
   console.error(`calibration: ${calibrated.tokens} tokens in ${(calibrated.elapsedMs / 1000).toFixed(1)} s`);
   const checkpoint = openCheckpoint(model);
   const [startSeconds, cpuSeconds]: number[][] = [[], []];

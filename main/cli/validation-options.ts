@@ -50,7 +50,7 @@ export function addRetentionOptions(command: Command): Command {
 export function addMemoryOptions(command: Command): Command {
   return command
     .addOption(new Option("--recompute <LEVEL>", "what is computed again to save memory, from nothing to whole layers; auto: as little as fits").choices(recomputedChoices).default(defaults.recomputed))
-    .option("--memory-limit <GB>", "memory that training may take (default: what the machine has free)", real);
+    .option("--memory-limit <GB>", "memory that training may take, and calibration in run (default: what the machine has free)", real);
 }
 
 export function validationSettings(options: ValidationOptions) {

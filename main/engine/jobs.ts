@@ -30,6 +30,8 @@ export interface CalibrateJob {
   seed: number;
   /** "raw": sums over all tokens. "official": samples divided by their largest input, as the LoRA-Null code does. */
   scaling: "raw" | "official";
+  /** Memory that calibration may take; null: what the machine has free. */
+  memoryBytes: number | null;
   /** The Gram file to write (.safetensors). */
   out: string;
 }
@@ -48,6 +50,8 @@ export interface CalibrateTaskJob extends PromptSettings {
   length: number;
   seed: number;
   scaling: "raw" | "official";
+  /** Memory that calibration may take; null: what the machine has free. */
+  memoryBytes: number | null;
   /** The Gram file to write (.safetensors). */
   out: string;
 }

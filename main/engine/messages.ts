@@ -89,10 +89,10 @@ const memorySettings = {
 };
 
 export const jobSpec = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("calibrate"), model: text, questions: text, samples: whole, length: whole, seed: whole, scaling: z.enum(["raw", "official"]), out: text }),
+  z.object({ kind: z.literal("calibrate"), model: text, questions: text, samples: whole, length: whole, seed: whole, scaling: z.enum(["raw", "official"]), memoryBytes: z.number().nullable(), out: text }),
   z.object({
     kind: z.literal("calibrate-task"), model: text, data: text, mapping: mapping.nullable(), split: split.nullable(), ...promptSettings,
-    samples: whole, length: whole, seed: whole, scaling: z.enum(["raw", "official"]), out: text,
+    samples: whole, length: whole, seed: whole, scaling: z.enum(["raw", "official"]), memoryBytes: z.number().nullable(), out: text,
   }),
   z.object({
     kind: z.literal("init"),

@@ -152,6 +152,8 @@ const reading = {
 
 const learningRate = z.number().positive().max(10);
 
+const memoryBytes = z.int().positive().nullable().default(null);
+
 const training = {
   /** File or dataset folder. */
   data: path,
@@ -175,8 +177,8 @@ const training = {
   retention,
   /** What is computed again to save memory; auto: as little as fits. */
   recomputed: z.enum(recomputedChoices).default(defaults.recomputed),
-  /** Memory that training may take; null: what the machine has free. */
-  memoryBytes: z.int().positive().nullable().default(null),
+  /** Memory that calibration and training may take; null: what the machine has free. */
+  memoryBytes,
 };
 
 const calibrationAlone = {
@@ -185,6 +187,8 @@ const calibrationAlone = {
   length: calibration.calibrationLength,
   scaling: calibration.scaling,
   seed: seed.default(defaults.seed),
+  /** Memory that calibration may take; null: what the machine has free. */
+  memoryBytes,
   out: path,
 };
 export const calibrateParams = z.object({ ...calibrationAlone, questions: path });

@@ -55,8 +55,8 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
 
   const doStage: Record<Stage, (work: Work) => Promise<StageEnd>> = {
     async calibrate(work) {
-      const { model, questions, samples, calibrationLength: length, seed, scaling, method, data, mapping = null, split = null, template, chatTemplate } = full(work.config);
-      const settings = { model, samples, length, seed, scaling, out: null };
+      const { model, questions, samples, calibrationLength: length, seed, scaling, method, data, mapping = null, split = null, template, chatTemplate, memoryBytes = null } = full(work.config);
+      const settings = { model, samples, length, seed, scaling, memoryBytes, out: null };
       const knowledge = readsKnowledge(method) ? await stages.calibrate({ ...settings, questions }, emitter(work)) : null;
       const task = readsTask(method) ? await stages.calibrateTask({ ...settings, data, mapping, split, template, chatTemplate: chatTemplate ?? null }, emitter(work)) : null;
       work.grams = knowledge && { path: knowledge.result.out, key: knowledge.key };

@@ -57,9 +57,9 @@ export function stageWork({ store, engine, readers, home, now }: Deps) {
       seed: params.seed,
       scaling: params.scaling,
     });
-    const { samples, length, seed, scaling } = params;
+    const { samples, length, seed, scaling, memoryBytes } = params;
     return foundOrMade("calibrate", key, { out: params.out, cached: `grams-${key.slice(0, 32)}.safetensors` }, async (out) =>
-      resultOrThrow(await engine.run({ kind: "calibrate", model, questions, samples, length, seed, scaling, out }, { emit, signal })));
+      resultOrThrow(await engine.run({ kind: "calibrate", model, questions, samples, length, seed, scaling, memoryBytes, out }, { emit, signal })));
   }
 
   /** Grams of the training prompts. `chatTemplate` is known within a run. */
@@ -70,13 +70,13 @@ export function stageWork({ store, engine, readers, home, now }: Deps) {
     const fingerprint = fingerprintOf(model);
     if (params.out !== null) await requireKnownRows(readers, data, params, "calibrate: data");
     const chosen = chooseTemplate(readers, model, params.template);
-    const { samples, length, seed, scaling, mapping, split } = params;
+    const { samples, length, seed, scaling, memoryBytes, mapping, split } = params;
     const { template, chatTemplate } = { ...chosen, ...(params.chatTemplate !== undefined && { chatTemplate: params.chatTemplate }) };
     const key = stageKey("calibrate-task", {
       model: fingerprint, data: await contentHash(data, "calibrate: data"), mapping: JSON.stringify(mapping), split, template, chatTemplate, samples, length, seed, scaling,
     });
     return foundOrMade("calibrate-task", key, { out: params.out, cached: `task-grams-${key.slice(0, 32)}.safetensors` }, async (out) =>
-      resultOrThrow(await engine.run({ kind: "calibrate-task", model, data, mapping, split, template, chatTemplate, samples, length, seed, scaling, out }, { emit, signal })));
+      resultOrThrow(await engine.run({ kind: "calibrate-task", model, data, mapping, split, template, chatTemplate, samples, length, seed, scaling, memoryBytes, out }, { emit, signal })));
   }
 
   /** The keys of the Gram files are known within a run; for a file alone they are found by the file's place or content. */

@@ -1,21 +1,19 @@
 // The calibration pass: the Gram matrix of every projection input over windows of text.
 // In: a checkpoint and token windows. Out: Grams one after the other, layer by layer, for gram-file.ts.
-// The model is run range by range of layers; hidden states of all windows wait between ranges (4·D bytes a token).
+// The model is run range by range of layers, as many at once as the memory allows (layer-ranges.ts); hidden states wait
+// between ranges (hidden-states.ts). A released range gives its memory back: its weights are mapped from the files.
 
 import { setImmediate as yieldToMessages } from "node:timers/promises";
 import type { Checkpoint } from "../checkpoint/types.ts";
 import type { Gram, LayerInput } from "../nullspace/types.ts";
 import { buildGramProgram, type GramProgram, type GramScaling, type GramTensor } from "../programs/gram-program.ts";
-import { inputSize, projections } from "../programs/names.ts";
-import { causalMask, packRows } from "../programs/packed-rows.ts";
-import { f32, i64, openSession, type Session, type TensorData } from "../runtime/session.ts";
+import { f32, openSession, type Session, type TensorData } from "../runtime/session.ts";
+import { heldStates, storedStates } from "./hidden-states.ts";
+import { planRanges } from "./layer-ranges.ts";
+import { tileFeeds, tilesOf, type Windows } from "./tiles.ts";
 
-export interface CalibrateOptions {
+export interface CalibrateOptions extends Windows {
   checkpoint: Checkpoint;
-  /** [samples, length] token ids. */
-  ids: Int32Array;
-  samples: number;
-  length: number;
   /** Default "raw": sums over all tokens. "official": mean over samples, each divided by its largest input. */
   scaling?: GramScaling;
   /** Takes each Gram when its layers are done. */
@@ -23,50 +21,66 @@ export interface CalibrateOptions {
   /** Token-layers done, of samples·length·layers. */
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
-  /** Bytes that the Grams of one range may take, old and new sums together. */
-  gramBudgetBytes?: number;
+  /** Memory that calibration may take; a UserError where not even one layer fits. Default: no limit. */
+  availableBytes?: number;
+  /** Hidden states of all windows wait in a file beside this one where they are large; default: always in memory. */
+  scratchBeside?: string;
+  /** What counts as large; default an eighth of the memory. */
+  mostHiddenBytes?: number;
   /** Tokens run at once. */
   tileTokens?: number;
 }
 
-const defaultGramBudgetBytes = 600 * 2 ** 20;
 const defaultTileTokens = 2048;
 
 export async function calibrate(options: CalibrateOptions): Promise<void> {
-  const { checkpoint, samples, length, scaling = "raw", sink, onProgress, signal } = options;
-  const { config } = checkpoint;
-  const tiles = tilesOf(options);
-  const total = samples * length * config.layers;
+  const { checkpoint, samples, length, scaling = "raw", sink, onProgress, signal, availableBytes = Infinity, scratchBeside, tileTokens = defaultTileTokens } = options;
+  const { layers, hidden: width } = checkpoint.config;
+  const tiles = tilesOf(options, tileTokens);
+  const { ranges, spills } = planRanges({ checkpoint, tiles, length, scaling, availableBytes, mostHiddenBytes: scratchBeside === undefined ? Infinity : (options.mostHiddenBytes ?? null) });
+  const hidden = spills ? storedStates(scratchBeside!, tiles.map((tile) => tile.flat().length * width)) : heldStates();
+  const pool: Float64Array[] = [];
+  const total = samples * length * layers;
   let done = 0;
-  let hidden: Float32Array[] | null = null; // of each tile, once the embedding's range is through
 
-  for (const { first, end } of layerRanges(checkpoint, options.gramBudgetBytes ?? defaultGramBudgetBytes)) {
-    const built = buildGramProgram(checkpoint, { first, end, maxLength: length, scaling });
-    const session = await openSession(built.program, { weightsFolder: checkpoint.weights.folder });
-    const sums = new Sums(built);
-    const next: Float32Array[] = [];
-    for (const [i, tile] of tiles.entries()) {
-      signal?.throwIfAborted();
-      const outputs = await runTile(session, built, sums, tile, hidden?.[i] ?? null, config);
-      if (outputs) next.push(outputs);
-      done += tile.flat().length * (end - first);
-      onProgress?.(done, total);
-      await yieldToMessages();
+  try {
+    for (const { first, end } of ranges) {
+      const built = buildGramProgram(checkpoint, { first, end, maxLength: length, scaling });
+      const session = await openSession(built.program, { weightsFolder: checkpoint.weights.folder });
+      try {
+        const sums = new Sums(built, pool);
+        for (const [i, tile] of tiles.entries()) {
+          signal?.throwIfAborted();
+          const after = await runTile(session, built, sums, tile, built.readsIds ? null : hidden.read(i), checkpoint.config);
+          if (after) hidden.write(i, after);
+          done += tile.flat().length * (end - first);
+          onProgress?.(done, total);
+          await yieldToMessages();
+        }
+        for (const tensor of built.grams) sink(tensor.layer, tensor.input, meanOf(sums.take(tensor), scaling === "official" ? samples : 1));
+      } finally {
+        await session.release();
+      }
     }
-    hidden = next;
-    for (const tensor of built.grams) sink(tensor.layer, tensor.input, meanOf(sums.take(tensor), scaling === "official" ? samples : 1));
-    await session.release();
+  } finally {
+    hidden.release();
   }
 }
 
-/** Running sums of a range: two buffers each, so that a run reads one and writes the other. */
+/** Running sums of a range: two buffers each, so that a run reads one and writes the other. The next range takes over `pool`. */
 class Sums {
   #current: Record<string, TensorData> = {};
   #next: Record<string, TensorData> = {};
 
-  constructor({ grams }: GramProgram) {
+  constructor({ grams }: GramProgram, pool: Float64Array[]) {
+    const spare = pool.splice(0);
     for (const { name, start, end } of grams.flatMap(({ bands }) => bands)) {
-      const zeros = (): TensorData => ({ data: new Float64Array((end - start) * end), dims: [end - start, end] });
+      const zeros = (): TensorData => {
+        const known = spare.findIndex(({ length }) => length === (end - start) * end);
+        const data = known === -1 ? new Float64Array((end - start) * end) : spare.splice(known, 1)[0]!.fill(0);
+        pool.push(data);
+        return { data, dims: [end - start, end] };
+      };
       this.#current[name] = zeros();
       this.#next[`${name}'`] = zeros();
     }
@@ -97,17 +111,8 @@ class Sums {
 }
 
 async function runTile(session: Session, built: GramProgram, sums: Sums, rows: number[][], hidden: Float32Array | null, config: Checkpoint["config"]): Promise<Float32Array | null> {
-  const packed = packRows(rows);
-  const outputs = await session.run(
-    {
-      ...packed.feeds,
-      ...(hidden ? { hidden: f32(hidden, packed.tokens, config.hidden) } : {}),
-      sampleOf: i64(rows.flatMap((row, i) => row.map(() => i)), packed.tokens),
-      mask: causalMask(packed.longest, config.heads / config.kvHeads),
-      ...sums.feeds,
-    },
-    { into: sums.into },
-  );
+  const { tokens, feeds } = tileFeeds(rows, config);
+  const outputs = await session.run({ ...feeds, ...(hidden ? { hidden: f32(hidden, tokens, config.hidden) } : {}), ...sums.feeds }, { into: sums.into });
   sums.swap();
   return (outputs["hidden'"]?.data as Float32Array | undefined) ?? null;
 }
@@ -115,18 +120,4 @@ async function runTile(session: Session, built: GramProgram, sums: Sums, rows: n
 function meanOf(gram: Gram, samples: number): Gram {
   if (samples !== 1) for (let i = 0; i < gram.values.length; i++) gram.values[i] /= samples;
   return gram;
-}
-
-function tilesOf({ ids, samples, length, tileTokens = defaultTileTokens }: CalibrateOptions): number[][][] {
-  const windows = Array.from({ length: samples }, (_, i) => Array.from(ids.subarray(i * length, (i + 1) * length)));
-  const perTile = Math.max(1, Math.floor(tileTokens / length));
-  return Array.from({ length: Math.ceil(samples / perTile) }, (_, i) => windows.slice(i * perTile, (i + 1) * perTile));
-}
-
-/** As many layers in a range as the budget allows, and at least one. */
-function layerRanges({ config }: Checkpoint, budgetBytes: number): { first: number; end: number }[] {
-  const inputs = [...new Set(projections.map(({ input }) => input))];
-  const layerBytes = inputs.reduce((sum, input) => sum + 2 * 8 * inputSize(config, input) ** 2, 0);
-  const layers = Math.max(1, Math.floor(budgetBytes / layerBytes));
-  return Array.from({ length: Math.ceil(config.layers / layers) }, (_, i) => ({ first: i * layers, end: Math.min(config.layers, (i + 1) * layers) }));
 }

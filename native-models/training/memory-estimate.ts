@@ -50,9 +50,9 @@ export interface EstimateInputs {
 }
 
 /** Measured (docs/memory.md): Node with the runtime's library, the tokenizer by its vocabulary, a program's nodes before they are emitted. */
-const processBytes = { fixed: 120e6, tokenizerEntry: 800, node: 6000 };
+export const processBytes = { fixed: 120e6, tokenizerEntry: 800, node: 6000 };
 /** Measured: what kernels, threads and Node's heap hold on top of the arena, fixed and as a share of the arena. */
-const aside = { fixedBytes: 70e6, share: 0.15 };
+export const aside = { fixedBytes: 70e6, share: 0.15 };
 
 export function estimateMemory({ compiled, update, vocabulary, microBatches, accumulates, validation }: EstimateInputs): MemoryEstimate {
   const P = countParameters(compiled.trainable);

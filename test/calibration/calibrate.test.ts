@@ -1,10 +1,13 @@
 // Calibration of a tiny model: Gram matrices against plain float64 sums, whatever the ranges and tiles.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { calibrate, type CalibrateOptions } from "../../native-models/calibration/calibrate.ts";
+import { storedStates } from "../../native-models/calibration/hidden-states.ts";
+import { planRanges, type RangePlan } from "../../native-models/calibration/layer-ranges.ts";
+import { tilesOf } from "../../native-models/calibration/tiles.ts";
 import type { Checkpoint } from "../../native-models/checkpoint/types.ts";
 import type { Gram } from "../../native-models/nullspace/types.ts";
 import { inputSize, modulesOf } from "../../native-models/programs/names.ts";
@@ -56,6 +59,14 @@ function worstOf(actual: ReadonlyMap<string, Gram>, expected: ReadonlyMap<string
   }));
 }
 
+/** The plan with that many ranges, by taking a byte less than the last one needed. */
+function planOf(count: number): RangePlan {
+  const tiles = tilesOf({ ids, samples, length }, 2048);
+  let plan: RangePlan | null = null;
+  for (let availableBytes = Infinity; (plan?.ranges.length ?? 0) < count; availableBytes = plan.peakBytes - 1) plan = planRanges({ checkpoint, tiles, length, scaling: "raw", availableBytes, mostHiddenBytes: null });
+  return plan!;
+}
+
 describe("the Gram matrices", () => {
   test("of all four inputs of every layer are the plain sums of x xᵀ", () => {
     const worst = worstOf(whole, plainGrams());
@@ -67,13 +78,24 @@ describe("the Gram matrices", () => {
     }
   });
 
-  test("of ranges of one layer and of two are those of all layers at once", async () => {
-    const layerBytes = inputs.reduce((sum, input) => sum + 16 * inputSize(checkpoint.config, input) ** 2, 0);
-    for (const [name, gramBudgetBytes] of [["one layer", 1], ["two layers", 2 * layerBytes]] as const) {
-      const worst = worstOf(await grams({ gramBudgetBytes }), whole);
-      console.log(`Grams in ranges of ${name}: worst ${worst.toExponential(1)} from one range`);
-      expect(worst).toBeLessThan(1e-6); // the same float32 activations, handed over between ranges
+  test("of two ranges and of three are those of all layers at once, to the last bit", async () => {
+    for (const count of [2, 3]) {
+      const availableBytes = planOf(count).peakBytes;
+      const scratchBeside = join(folder, "grams");
+      expect(worstOf(await grams({ availableBytes }), whole)).toBe(0);
+      expect(worstOf(await grams({ availableBytes, scratchBeside, mostHiddenBytes: 0 }), whole)).toBe(0);
     }
+  });
+
+  test("hidden states wait in a file that is gone afterwards", () => {
+    const states = storedStates(join(folder, "scratch"), [3, 3, 2]);
+    const written = [[1, 2, 3], [4, 5, 6], [7, 8]].map((values) => Float32Array.from(values));
+    written.forEach((values, i) => states.write(i, values));
+    expect(Array.from(states.read(2))).toEqual([7, 8]);
+    states.write(0, Float32Array.of(9, 9, 9));
+    expect([0, 1, 2].map((i) => Array.from(states.read(i)))).toEqual([[9, 9, 9], [4, 5, 6], [7, 8]]);
+    states.release();
+    expect(readdirSync(folder).filter((name) => name.startsWith("scratch"))).toEqual([]);
   });
 
   test("do not depend on how many windows are run at once", async () => {
@@ -89,7 +111,7 @@ test("layers come in order, with progress up to the end", async () => {
   const order: string[] = [];
   const progress: number[] = [];
   const total = samples * length * layers;
-  await calibrate({ checkpoint, ids, samples, length, gramBudgetBytes: 1, tileTokens: 2 * length, sink: (layer, input) => void order.push(`${layer} ${input}`), onProgress: (done, of) => (expect(of).toBe(total), void progress.push(done)) });
+  await calibrate({ checkpoint, ids, samples, length, availableBytes: planOf(3).peakBytes, tileTokens: 2 * length, sink: (layer, input) => void order.push(`${layer} ${input}`), onProgress: (done, of) => (expect(of).toBe(total), void progress.push(done)) });
   expect(order).toEqual([0, 1, 2].flatMap((layer) => inputs.map((input) => `${layer} ${input}`)));
   expect(progress.at(-1)).toBe(total);
   expect(progress).toEqual([...progress].sort((a, b) => a - b));
@@ -98,4 +120,8 @@ test("layers come in order, with progress up to the end", async () => {
 test("a cancelled calibration ends with the signal's reason", async () => {
   const controller = new AbortController();
   await expect(grams({ tileTokens: length, signal: controller.signal, onProgress: () => controller.abort(new Error("asked to stop")) })).rejects.toThrow("asked to stop");
+});
+
+test("memory that not even one layer fits in is refused with its terms", async () => {
+  await expect(grams({ availableBytes: 1e8 })).rejects.toThrow(/single layer would take 0\.\d\d GB of memory, but 0\.10 GB may be taken. In GB: process 0\.1/);
 });

@@ -21,7 +21,7 @@ test("of a LoRA-Null start: its adapters see exactly the energy that the solver 
   const run = tinyRun(folder);
   const start = await run.start("lora-null-v2");
   const [grams, taskGrams, out] = ["grams.safetensors", "task-grams.safetensors", "report.json"].map((name) => join(folder, name)) as [string, string, string];
-  await runCalibrateTask({ kind: "calibrate-task", model: run.model, data: run.data, mapping: null, split: null, template: "chat", samples: 6, length: 24, seed: 0, scaling: "raw", out: taskGrams }, () => {}, signal);
+  await runCalibrateTask({ kind: "calibrate-task", model: run.model, data: run.data, mapping: null, split: null, template: "chat", samples: 6, length: 24, seed: 0, scaling: "raw", memoryBytes: null, out: taskGrams }, () => {}, signal);
   await runStartReport({ kind: "start-report", model: run.model, start, grams, taskGrams, out }, () => {}, signal);
   const report = JSON.parse(readFileSync(out, "utf8")) as StartReport;
   expect(report).toMatchObject({ method: "lora-null-v2", rank: 4, spectrumOf: "knowledge" });

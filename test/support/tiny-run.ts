@@ -45,7 +45,7 @@ export function tinyRun(folder: string, options: TinyModelOptions = {}): TinyRun
     async start(method) {
       const out = join(folder, `start-${method}`);
       const need = methods[method].grams;
-      const settings = { model, samples: 6, length: 24, seed: 0, scaling: "raw" as const };
+      const settings = { model, samples: 6, length: 24, seed: 0, scaling: "raw" as const, memoryBytes: null };
       if (need.includes("knowledge") && !existsSync(grams)) await runCalibrate({ kind: "calibrate", questions, ...settings, out: grams }, () => {}, signal);
       if (need.includes("task") && !existsSync(taskGrams)) await runCalibrateTask({ kind: "calibrate-task", data, mapping: null, split: null, template: "chat", ...settings, out: taskGrams }, () => {}, signal);
       await runInit({ kind: "init", model, grams, taskGrams, method, rank: 4, seed: 0, out }, () => {}, signal);

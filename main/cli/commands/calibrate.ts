@@ -5,7 +5,7 @@ import { UserError } from "../../../native-models/errors.ts";
 import { defaults, scalings, splits, type ColumnMapping, type templates } from "../../services/params.ts";
 import type { Context } from "../context.ts";
 import { finishStage } from "../finish-stage.ts";
-import { command, whole } from "../options.ts";
+import { command, real, whole } from "../options.ts";
 import { parseMap, templateOption } from "../row-options.ts";
 
 interface Options {
@@ -19,6 +19,7 @@ interface Options {
   scaling: (typeof scalings)[number];
   length: number;
   seed: number;
+  memoryLimit?: number;
   out: string;
 }
 
@@ -34,9 +35,10 @@ export function make(context: Context): Command {
     .option("--length <L>", "tokens a sample", whole, defaults.calibrationLength)
     .option("--seed <S>", "seed of the choice of text, 0 or more", whole, defaults.seed)
     .addOption(new Option("--scaling <NAME>", "weight of the samples: raw sums, or official: each divided by its largest input").choices(scalings).default(defaults.scaling))
+    .option("--memory-limit <GB>", "memory that calibration may take: layers that do not fit at once are read range by range (default: what the machine has free)", real)
     .requiredOption("--out <FILE>", "Gram file to write (.safetensors)")
-    .action(async ({ model, questions, data, map, split, template, samples, length, seed, scaling, out }: Options) => {
-      const settings = { model, samples, length, seed, scaling, out };
+    .action(async ({ model, questions, data, map, split, template, samples, length, seed, scaling, memoryLimit, out }: Options) => {
+      const settings = { model, samples, length, seed, scaling, memoryBytes: memoryLimit === undefined ? null : Math.round(memoryLimit * 1e9), out };
       const { calibrate, calibrateTask } = context.client().stages;
       const text = (result: { tokens: number; out: string }): string => `${result.tokens} tokens read; Gram matrices in ${result.out}`;
       if (questions !== undefined && data === undefined) return finishStage(context, await calibrate({ ...settings, questions }, { signal: context.signal }), text);

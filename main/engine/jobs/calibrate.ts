@@ -13,6 +13,7 @@ import { createGramFile } from "../../../native-models/nullspace/gram-file.ts";
 import type { Emit } from "../events.ts";
 import type { CalibrateJob, CalibrateResult, CalibrateTaskJob, CalibrateTaskResult } from "../jobs.ts";
 import { pathHash } from "./file-hash.ts";
+import { availableBytes } from "./memory.ts";
 import { jobTokenizer } from "./open-tokenizer.ts";
 import { trackProgress } from "./progress.ts";
 
@@ -46,7 +47,7 @@ function openModel({ model, length }: { model: string; length: number }): Checkp
   throw new UserError({ what: `Samples of ${length} tokens are longer than the model's context of ${maxPositions}.`, where: "calibrate: length", fix: `Choose a length up to ${maxPositions}.` });
 }
 
-interface GramWork extends Pick<CalibrateJob, "samples" | "length" | "seed" | "scaling" | "out"> {
+interface GramWork extends Pick<CalibrateJob, "samples" | "length" | "seed" | "scaling" | "memoryBytes" | "out"> {
   checkpoint: Checkpoint;
   windows: CalibrationWindows;
   /** File or folder of the text. */
@@ -55,7 +56,7 @@ interface GramWork extends Pick<CalibrateJob, "samples" | "length" | "seed" | "s
 }
 
 /** Returns the tokens read. */
-async function writeGrams({ checkpoint, windows, text, stage, samples, length, seed, scaling, out }: GramWork, emit: Emit, signal: AbortSignal): Promise<number> {
+async function writeGrams({ checkpoint, windows, text, stage, samples, length, seed, scaling, memoryBytes, out }: GramWork, emit: Emit, signal: AbortSignal): Promise<number> {
   for (const warning of windows.warnings) emit({ type: "warning", warning });
   const tokens = windows.ids.length;
   const file = createGramFile(out, checkpoint.config, {
@@ -69,6 +70,8 @@ async function writeGrams({ checkpoint, windows, text, stage, samples, length, s
       samples,
       length,
       scaling,
+      availableBytes: availableBytes(memoryBytes),
+      scratchBeside: out,
       sink: (layer, input, gram) => file.write(layer, input, gram),
       onProgress: (done) => report(Math.round(done / checkpoint.config.layers)),
       signal,

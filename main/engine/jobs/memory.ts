@@ -50,7 +50,7 @@ export function runRowsOf({ lengths, trained, shared }: SizedRows, { steps, epoc
   return { training, retention, validation: validation === null ? null : holdOut !== null ? heldOut : validationRows ? ofFile(validationRows) : training };
 }
 
-/** What training may take: what the job says, else what the machine has free (with a container's limit). */
+/** What training or calibration may take: what the job says, else what the machine has free (with a container's limit). */
 export function availableBytes(memoryBytes: number | null): number {
   return memoryBytes ?? Math.min(freemem(), process.availableMemory());
 }
