@@ -17,6 +17,7 @@ export interface RunRecord {
 export function recordRun({ store, changes, membership, now }: Deps, runId: number): RunRecord {
   let points: TrainPoint[] = [];
   let progress: ProgressEvent | null = null;
+  let said: string | undefined; // a stage may end between two looks at it: what it said of itself goes with the next one's
   let timer: NodeJS.Timeout | null = null;
 
   function flush(): void {
@@ -56,7 +57,8 @@ export function recordRun({ store, changes, membership, now }: Deps, runId: numb
         points.push(event.point);
         flushSoon();
       } else if (event.type === "progress") {
-        progress = event;
+        said = event.note ?? said;
+        progress = said === undefined ? event : { ...event, note: said };
         flushSoon();
       } else if (event.type === "validation") {
         writeNow(() => store.runValidations.put(runId, event.point));

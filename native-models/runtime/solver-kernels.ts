@@ -2,7 +2,6 @@
 // else, and all of it where a call on the device fails, by ONNX Runtime on the CPU.
 // In: threads. Out: kernels for bottomSubspace and the starts; `onNote` gets a line when the CPU has to step in.
 
-import { UserError } from "../errors.ts";
 import { factorize, type Factor } from "../nullspace/factor.ts";
 import { matrix, product, type DenseKernels, type Matrix } from "../nullspace/kernels.ts";
 import { CudaError, openCudaDevice, type CudaDevice } from "./cuda-factor.ts";
@@ -105,8 +104,8 @@ async function requireRight(factor: Factor, gram: Matrix, cpu: DenseKernels): Pr
   if (!(Math.sqrt(residual) <= bound)) throw new CudaError(`A solve on the GPU left a residual of ${Math.sqrt(residual).toExponential(1)}, where ${bound.toExponential(1)} is the most.`, false);
 }
 
-/** Only what the device reports may pass in silence; a bug or a wish to stop goes on. */
+/** Only what the device reports is met by the CPU; a bug or a wish to stop goes on. */
 function noteOf(error: unknown): string {
   if (!(error instanceof CudaError)) throw error;
-  return `solver: CPU instead (${(error satisfies UserError).what})`;
+  return `solver: CPU instead (${error.what})`;
 }

@@ -68,6 +68,7 @@ test("run does all stages; runs lists, shows and deletes it", async () => {
   expect(run.code).toBe(0);
   expect(run.json()).toMatchObject({ run: { id: 1, name: "first", status: "done", lastStep: 6 } });
   expect(run.stderr).toContain("Training: done.");
+  expect(run.stderr.match(/^solver: none, these are fakes$/gm), "said once, however short the stage").toHaveLength(1);
 
   expect((await cli(["runs", "list", "--json"])).json()).toMatchObject({ runs: [{ id: 1, status: "done" }] });
   expect((await cli(["runs", "list"])).stdout).toContain("first");

@@ -77,7 +77,8 @@ function startReport({ grams, out }: StartReportJob): JobResult {
   return { kind: "start-report", out, elapsedMs: 1 };
 }
 
-async function init({ spec }: Context<InitJob>): Promise<JobResult> {
+async function init({ spec, emit }: Context<InitJob>): Promise<JobResult> {
+  emit({ type: "progress", stage: "Choosing directions", done: 0, total: 1, unit: "layers", ratePerSecond: null, leftMs: null, note: "solver: none, these are fakes" });
   const read = [spec.grams, spec.taskGrams].map((file) => file && readFileSync(file, "utf8"));
   mkdirSync(spec.out, { recursive: true });
   writeFileSync(join(spec.out, "init.json"), JSON.stringify({ rank: spec.rank, read }));
