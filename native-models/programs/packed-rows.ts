@@ -5,7 +5,7 @@ import { f32, i64, type TensorData } from "../runtime/session.ts";
 export interface PackedRows {
   /** N: real tokens. */
   tokens: number;
-  /** T: the longest row, rounded up. */
+  /** T: the longest row. */
   longest: number;
   /** Packed index of the first token of each row. */
   starts: readonly number[];
@@ -15,13 +15,11 @@ export interface PackedRows {
 export interface PackOptions {
   /** Shifts a row's positions: tokens already in the cache. */
   offsets?: readonly number[];
-  /** T is rounded up to a multiple of this. Scores of 16 floats a cache line are written twice as fast when aligned. */
-  alignment?: number;
 }
 
 /** Packs rows of token ids. */
-export function packRows(rows: readonly ArrayLike<number>[], { offsets, alignment = 1 }: PackOptions = {}): PackedRows {
-  const longest = Math.ceil(Math.max(...rows.map((row) => row.length)) / alignment) * alignment;
+export function packRows(rows: readonly ArrayLike<number>[], { offsets }: PackOptions = {}): PackedRows {
+  const longest = Math.max(...rows.map((row) => row.length));
   const tokens = rows.reduce((n, row) => n + row.length, 0);
   const B = rows.length;
   const ids = new BigInt64Array(tokens);
