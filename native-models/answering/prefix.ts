@@ -1,6 +1,7 @@
 // The tokens that all prompts begin with, few-shot examples above all: computed once for the base and once for each
 // adapter in use, then copied into the slots of the rows.
 
+import { commonPrefix } from "../data/common-prefix.ts";
 import type { AdapterFeeds } from "./adapter-feeds.ts";
 import { KeyValueCache, type CacheShape } from "./cache.ts";
 import type { Forward } from "./forward.ts";
@@ -33,12 +34,4 @@ export function shareablePrefix(rows: readonly { ids: readonly number[]; adapter
       return { cache, slotOf: (adapter) => inUse.indexOf(adapter) };
     },
   };
-}
-
-/** Tokens that all prompts begin with; every prompt keeps at least one of its own. */
-function commonPrefix(prompts: readonly (readonly number[])[]): number {
-  const shortest = Math.min(...prompts.map((ids) => ids.length));
-  let shared = 0;
-  while (shared < shortest - 1 && prompts.every((ids) => ids[shared] === prompts[0][shared])) shared += 1;
-  return shared;
 }

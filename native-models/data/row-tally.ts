@@ -2,6 +2,7 @@
 // In: every row, encoded. Out: an account at any time, for people; what training needs of the kept rows.
 
 import { UserError } from "../errors.ts";
+import { commonLength } from "./common-prefix.ts";
 import { countTrained, type EncodedRow } from "./encode.ts";
 import type { Fate, Fitted, FitSettings, OverLong } from "./fit.ts";
 import { histogramOf, type LengthHistogram } from "./histogram.ts";
@@ -82,12 +83,6 @@ export function tallyRows(settings: FitSettings) {
 
     kept: () => ({ rows: Int32Array.from(rows), lengths: Int32Array.from(lengths), trained: Int32Array.from(trained), shared: beginning?.length ?? 0 }),
   };
-}
-
-function commonLength(a: Int32Array, b: ArrayLike<number>): number {
-  let length = 0;
-  while (length < a.length && a[length] === b[length]) length += 1;
-  return length;
 }
 
 function reasonOf(fate: Exclude<Fate, "kept">, { length, overLong }: FitSettings): string {

@@ -4,10 +4,10 @@
 import type { ModelConfig } from "../checkpoint/types.ts";
 import { f32, i64, type TensorData } from "../runtime/session.ts";
 import { blockCount } from "./causal-blocks.ts";
-import { masked } from "./packed-rows.ts";
+import { causalMask } from "./packed-rows.ts";
 
 /** Places of a block are a multiple of this: rows of 16 floats, a cache line, are written twice as fast when aligned. */
-export const blockAlignment = 16;
+const blockAlignment = 16;
 
 /** What of a model the maps depend on. */
 export type BlockHeads = Pick<ModelConfig, "heads" | "kvHeads">;
@@ -120,7 +120,7 @@ function mapFeeds(packing: Packing, heads: BlockHeads): Record<string, TensorDat
     feeds[`block.${i}.q`] = i64(queries, B, H, T);
     feeds[`block.${i}.k`] = i64(keys, B, G, S);
     feeds[`block.${i}.valid`] = f32(valid, B, 1, T, 1);
-    feeds[`block.${i}.mask`] = blockMask(start, T, H / G);
+    feeds[`block.${i}.mask`] = causalMask(T, H / G, start);
   });
   feeds["block.q.sums"] = i64(queryPlaces, 1, N * H);
   feeds["block.k.own"] = i64(own, blocks.length, (N - shared) * G);
@@ -128,26 +128,6 @@ function mapFeeds(packing: Packing, heads: BlockHeads): Record<string, TensorDat
   return feeds;
 }
 
-/** [rep·T,S]: the query at place t sees keys up to its position. */
-function blockMask(start: number, T: number, rep: number): TensorData {
-  const S = start + T;
-  const mask = new Float32Array(rep * T * S);
-  for (let r = 0; r < rep; r++) {
-    for (let t = 0; t < T; t++) mask.fill(masked, (r * T + t) * S + start + t + 1, (r * T + t + 1) * S);
-  }
-  return f32(mask, rep * T, S);
-}
-
 function roundUp(places: number): number {
   return Math.ceil(places / blockAlignment) * blockAlignment;
-}
-
-/** How many tokens all rows begin with; every row keeps at least one of its own. One row shares nothing. */
-export function commonPrefix(rows: readonly ArrayLike<number>[]): number {
-  const [first] = rows;
-  if (first === undefined || rows.length === 1) return 0;
-  const shortest = Math.min(...rows.map((row) => row.length));
-  let shared = 0;
-  while (shared < shortest - 1 && rows.every((row) => row[shared] === first[shared])) shared += 1;
-  return shared;
 }

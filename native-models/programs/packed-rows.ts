@@ -57,11 +57,15 @@ export function packRows(rows: readonly ArrayLike<number>[], { offsets }: PackOp
 /** Far below any score, yet finite: a row of it alone stays a distribution. */
 export const masked = -1e30;
 
-/** Causal mask [rep·T, T]: rows are right-padded, so what a real token may see is never padding. */
-export function causalMask(length: number, rep: number): TensorData {
-  const mask = new Float32Array(rep * length * length);
+/**
+ * Causal mask [rep·T, first+T] of queries at positions `first`..first+T−1: rows are right-padded, so what a real token may
+ * see is never padding.
+ */
+export function causalMask(queries: number, rep: number, first = 0): TensorData {
+  const keys = first + queries;
+  const mask = new Float32Array(rep * queries * keys);
   for (let r = 0; r < rep; r++) {
-    for (let t = 0; t < length; t++) mask.fill(masked, (r * length + t) * length + t + 1, (r * length + t + 1) * length);
+    for (let t = 0; t < queries; t++) mask.fill(masked, (r * queries + t) * keys + first + t + 1, (r * queries + t + 1) * keys);
   }
-  return f32(mask, rep * length, length);
+  return f32(mask, rep * queries, keys);
 }

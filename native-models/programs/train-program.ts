@@ -3,6 +3,7 @@
 // loss, and one gradient per trainable. Logits exist at trained positions only.
 
 import type { Checkpoint } from "../checkpoint/types.ts";
+import { commonPrefix } from "../data/common-prefix.ts";
 import { backward } from "../graph/backward.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { emitOnnx, type OnnxProgram } from "../graph/emit-onnx.ts";
@@ -11,7 +12,7 @@ import { recompute, type Keeps } from "../graph/passes/recompute.ts";
 import type { Graph, GraphNode, Value } from "../graph/value.ts";
 import { f32, i64, type TensorData } from "../runtime/session.ts";
 import type { AdapterKind } from "./adapters.ts";
-import { blockRows, commonPrefix, type BlockHeads } from "./block-feeds.ts";
+import { blockRows, type BlockHeads } from "./block-feeds.ts";
 import { rowLoss } from "./row-loss.ts";
 
 export interface TensorLayout {
@@ -108,13 +109,13 @@ export function countTargets({ ids, isTrained }: TrainRow): number {
 
 /** Tokens that all rows of a micro-batch begin with and that are computed once. */
 export function sharedTokens(rows: readonly TrainRow[]): number {
-  return Math.min(commonPrefix(rows.map(({ ids }) => Array.from(ids).slice(0, -1))), ...rows.map(firstPrediction));
+  return Math.max(0, Math.min(commonPrefix(rows.map(({ ids }) => ids)), ...rows.map(firstPrediction)));
 }
 
-/** Place that predicts the first target: a shared place could predict for one row only. */
+/** Place that predicts the first target, else the last that is computed: a shared place could predict for one row only. */
 function firstPrediction({ ids, isTrained }: TrainRow): number {
   for (let t = 1; t < ids.length; t++) if (isTrained[t]) return t - 1;
-  return ids.length;
+  return ids.length - 2;
 }
 
 /** Feeds of one micro-batch. `windowTargets`: trained tokens of the whole optimizer step, which the loss divides by. */

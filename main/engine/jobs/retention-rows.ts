@@ -47,7 +47,10 @@ export async function retentionRows({ questions: file, shots, limit }: Retention
   }
   const microBatches = (by: ValidatesBy): TrainRow[][] => Array.from({ length: Math.ceil(rows.length / retentionBatch[by]) }, (_, i) => rows.slice(i * retentionBatch[by], (i + 1) * retentionBatch[by]));
   const sizes = (by: ValidatesBy): RowSize[][] =>
-    microBatches(by).map((batch) => batch.map((row) => ({ tokens: row.ids.length, trained: countTargets(row), shared: sharedTokens(batch) })));
+    microBatches(by).map((batch) => {
+      const shared = sharedTokens(batch);
+      return batch.map((row) => ({ tokens: row.ids.length, trained: countTargets(row), shared }));
+    });
   const read = (batch: readonly RowSize[]): number => batch.reduce((sum, { tokens, shared }) => sum + tokens - shared, batch[0]!.shared); // what all begin with, once
   const tokensBy = (by: ValidatesBy): number => sizes(by).reduce((sum, batch) => sum + read(batch), 0);
   return {
