@@ -11,7 +11,7 @@ import type { Value } from "../graph/value.ts";
 import type { LayerInput } from "../nullspace/types.ts";
 import { noAdapters } from "./adapters.ts";
 import { decoderLayers, embed } from "./decoder.ts";
-import { attendWithin, declareDecoderInputs, paddedAttention } from "./padded-attention.ts";
+import { declareDecoderInputs, paddedAttention } from "./padded-attention.ts";
 
 export interface GramTensor {
   layer: number;
@@ -76,7 +76,7 @@ export function buildGramProgram(checkpoint: Checkpoint, { first, end, maxLength
       g,
       checkpoint,
       project: noAdapters(g),
-      mix: paddedAttention({ g, checkpoint, inputs: { map, positions }, maxLength, attend: attendWithin(g, mask) }),
+      mix: paddedAttention({ g, checkpoint, inputs: { map, positions }, maxLength, mask }),
       tap(layer, input, value) {
         const size = value.shape[1] as number;
         const wide = g.cast(scaled(value), "float64");

@@ -1,4 +1,4 @@
-// Attention over the padded layout [B,T]: what answering (with its cache) and calibration use.
+// Attention over the padded layout [B,T], as calibration uses it.
 // In: packed rows of queries, keys and values, the maps of packed-rows.ts. Out: mixed values of every token.
 // Source: grouped-query attention (arXiv 2305.13245).
 
@@ -8,19 +8,6 @@ import { times } from "../graph/dims.ts";
 import type { Value } from "../graph/value.ts";
 import type { Mix } from "./decoder.ts";
 import { rotations, type Rotation } from "./rotary-tables.ts";
-
-export interface Attended {
-  layer: number;
-  /** [B,G,rep,T,E] after rotation, softmax scale included. */
-  q: Value;
-  /** [B,G,E,T] after rotation. */
-  k: Value;
-  /** [B,G,T,E]. */
-  v: Value;
-}
-
-/** Weighted values [B,G,rep·T,E] of the queries [B,G,rep·T,E]. */
-export type Attend = (attended: Attended) => Value;
 
 export interface DecoderInputs {
   /** [N] token ids. */
@@ -49,27 +36,24 @@ export interface PaddedAttentionOptions {
   inputs: Omit<DecoderInputs, "ids">;
   /** Positions the rotary tables cover. */
   maxLength: number;
-  attend: Attend;
+  /** [rep·T,T], added to the scores. */
+  mask: Value;
 }
 
-export function paddedAttention({ g, checkpoint, inputs, maxLength, attend }: PaddedAttentionOptions): Mix {
+export function paddedAttention({ g, checkpoint, inputs, maxLength, mask }: PaddedAttentionOptions): Mix {
   const { heads: H, kvHeads: G, headSize: E } = checkpoint.config;
   const rep = H / G;
   const rotation = rotations(g, checkpoint.config, maxLength);
   const [B, T] = inputs.positions.shape;
   const rotated = (rows: Value, { cos, sin }: Rotation, count: number): Value => g.rotary(rows, inputs.positions, cos, sin, count);
-  return ({ layer, ...rows }) => {
+  return (rows) => {
     const [qRows, kRows, vRows] = [rows.q, rows.k, rows.v].map((each) => g.spreadRows(each, inputs.map)); // [N,·] → [B,T,·]
     const q = g.transpose(g.reshape(rotated(qRows, rotation.q, H), [B, T, G, rep, E]), [0, 2, 3, 1, 4]); // → [B,G,rep,T,E]
     const k = g.transpose(g.reshape(rotated(kRows, rotation.k, G), [B, T, G, E]), [0, 2, 3, 1]); // → [B,G,E,T]
     const v = g.transpose(g.reshape(vRows, [B, T, G, E]), [0, 2, 1, 3]); // → [B,G,T,E]
-    const mixed = g.reshape(attend({ layer, q: g.reshape(q, [B, G, times(T, rep), E]), k, v }), [B, G, rep, T, E]);
+    const scores = g.add(g.matmul(g.reshape(q, [B, G, times(T, rep), E]), k), mask); // [B,G,rep·T,T]
+    const mixed = g.reshape(g.softmaxMatMul(scores, v), [B, G, rep, T, E]);
     const merged = g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), [B, T, H * E]); // → [B,T,H·E]
     return g.collectRows(merged, inputs.map);
   };
-}
-
-/** Softmax attention with an additive mask that broadcasts to [B,G,rep·T,S]; no cache. */
-export function attendWithin(g: GraphBuilder, mask: Value): Attend {
-  return ({ q, k, v }) => g.softmaxMatMul(g.add(g.matmul(q, k), mask), v);
 }
