@@ -13,7 +13,7 @@ import type { Method } from "../../native-models/nullspace/types.ts";
 import type { EndpointSettings } from "../../native-models/probe/chat-endpoint.ts";
 import type { ShotChoice } from "../../native-models/probe/read-task.ts";
 import type { TaskName, Wording } from "../../native-models/probe/task.ts";
-import type { PromptForm } from "../../native-models/probe/tasks/questions.ts";
+import type { PromptForm } from "../../native-models/probe/tasks/short-answers.ts";
 import type { MeasuredWidth } from "../../native-models/quantised/measured.ts";
 import type { Width } from "../../native-models/quantised/quantised-model.ts";
 import type { Recomputed } from "../../native-models/programs/train-program.ts";

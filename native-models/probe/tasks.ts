@@ -7,7 +7,8 @@ import { math } from "./tasks/math.ts";
 import { mbpp } from "./tasks/mbpp.ts";
 import { mtBench } from "./tasks/mt-bench.ts";
 import { nqOpen } from "./tasks/nq-open.ts";
-import { questionsTask, type PromptForm } from "./tasks/questions.ts";
+import { questionsTask } from "./tasks/questions.ts";
+import type { PromptForm } from "./tasks/short-answers.ts";
 import { triviaqa } from "./tasks/triviaqa.ts";
 import { webqs } from "./tasks/webqs.ts";
 

@@ -1,30 +1,63 @@
-// Questions with short accepted answers: what TriviaQA, NQ-open and files of one's own have in common.
+// Questions with short accepted answers: TriviaQA, NQ-open and files of one's own are one task in different words.
 
-import { isContained, isExactMatch, filterGeneration, type Normalisation } from "../score.ts";
-import type { TaskQuestion } from "../task.ts";
+import { optionalText, textOf, textsOf } from "../columns.ts";
+import { answerStops, filterGeneration, isContained, isExactMatch, type Normalisation } from "../score.ts";
+import type { ProbeTask } from "../task.ts";
 
-export interface ShortAnswer {
-  question: string;
-  /** The text that the model continues. */
-  prompt: string;
-  accepted: string[];
-  /** The answer whose log-likelihood is taken; default: the first accepted one. */
-  main?: string | null;
-  normalisation: Normalisation;
-  stops: readonly string[];
+/** How a question is put: "{question}" stands for it. */
+export interface PromptForm {
+  /** Before the first example. */
+  description: string;
+  ask: string;
+  /** Between examples. */
+  delimiter: string;
 }
 
-export function shortAnswer({ question, prompt, accepted, main, normalisation, stops }: ShortAnswer): TaskQuestion {
+export const promptForms = {
+  nq_open: { description: "Answer these questions:\n\n", ask: "Q: {question}?\nA:", delimiter: "\n" },
+  triviaqa: { description: "", ask: "Question: {question}?\nAnswer:", delimiter: "\n\n" },
+  plain: { description: "", ask: "Question: {question}\nAnswer:", delimiter: "\n\n" },
+} as const satisfies Record<string, PromptForm>;
+
+const place = "{question}";
+
+export interface ShortAnswerTask {
+  name: ProbeTask["name"];
+  form: PromptForm;
+  /** Columns that may hold the question, the accepted answers, and the one whose log-likelihood is taken; the first found counts. */
+  columns: { question: readonly string[]; accepted: readonly string[]; main?: readonly string[] };
+  normalisation: Normalisation;
+  /** A row as it should be, for errors. */
+  example: string;
+}
+
+/** A task of questions with short accepted answers. */
+export function shortAnswerTask({ name, form: { description, ask, delimiter }, columns, normalisation, example }: ShortAnswerTask): ProbeTask {
   return {
-    question,
-    accepted,
-    prompt,
-    message: question,
-    example: ` ${accepted[0]}`,
-    target: ` ${main ?? accepted[0]}`,
-    judge: {
-      kind: "text",
-      judge: (cut, raw) => ({ isExact: isExactMatch(filterGeneration(cut, stops), accepted, normalisation), isContained: isContained(raw, accepted) }),
+    name,
+    description,
+    delimiter,
+    shots: 0,
+    newTokens: 32,
+    stops: answerStops,
+    asks: ["validation", "test", "train"],
+    shows: ["train"],
+    question(record) {
+      const question = textOf(record, columns.question, example);
+      const accepted = textsOf(record, columns.accepted, example);
+      const main = (columns.main && optionalText(record, columns.main)) ?? accepted[0];
+      return {
+        question,
+        accepted,
+        prompt: ask.split(place).join(question),
+        message: question,
+        example: ` ${accepted[0]}`,
+        target: ` ${main}`,
+        judge: {
+          kind: "text",
+          judge: (cut, raw) => ({ isExact: isExactMatch(filterGeneration(cut, answerStops), accepted, normalisation), isContained: isContained(raw, accepted) }),
+        },
+      };
     },
   };
 }
