@@ -54,7 +54,7 @@ export function planRanges({ checkpoint, tiles, length, scaling, availableBytes,
     const { program } = buildGramProgram(checkpoint, { first, end: first + 1, maxLength: length, scaling });
     const arena = createArena();
     const events = memoryEvents(program.graph, sizesOf(program, feeds), (output) => output.startsWith("gram."));
-    for (let run = 0; run < 2; run++) arena.play(events);
+    arena.play(events);
     return { weights: weightBytes(program.graph), touched: arena.touchedBytes(), nodes: program.nodeCount };
   };
   const starting = layer(0);

@@ -108,8 +108,7 @@ function playedThrough(program: OnnxProgram, microBatches: readonly (readonly Ro
     const { feeds } = trainFeeds(rows.map(rowLike), 1, heads);
     const events = memoryEvents(program.graph, sizesOf(program, feeds), isGiven);
     const { peakBytes, live } = peakOf(events);
-    // A second step finds the arena cut into the first one's pieces, and may take more of it.
-    for (let step = 0; step < 2; step++) arena.play(events);
+    arena.play(events);
     return {
       rows,
       liveBytes: peakBytes,
