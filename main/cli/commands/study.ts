@@ -133,8 +133,8 @@ function resultOf(run: RunDetail, cell: Cell, elapsedMs: number): CellResult | n
   }
   const [validation, retention] = [run.validations.at(-1), run.retentions.at(-1)];
   if (run.status !== "done" || validation === undefined || retention === undefined) return null;
-  const { retention: share, low, high, questions } = retention;
-  return { ...cell, status: "done", why: null, taskNats: validation.lossNats, kept: { share, low, high, questions }, elapsedMs };
+  const { retention: share, low, high, questions, exact } = retention;
+  return { ...cell, status: "done", why: null, taskNats: validation.lossNats, kept: { share, low, high, questions, exact }, elapsedMs };
 }
 
 function nameOf({ method, rank, learningRate, seed }: Cell): string {

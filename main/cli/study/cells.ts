@@ -21,8 +21,8 @@ export interface CellResult extends Cell {
   why: string | null;
   /** Loss on the task's held-out rows after the last step, nats a token; null where it failed. */
   taskNats: number | null;
-  /** Share of the base's likelihood of right answers, with its interval; null where it failed. */
-  kept: { share: number; low: number; high: number; questions: number } | null;
+  /** Share of the base's likelihood of right answers, with its interval, and how many are word for word right; null where it failed. */
+  kept: { share: number; low: number; high: number; questions: number; exact?: { base: number; now: number } | null } | null;
   elapsedMs: number;
 }
 
