@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
 
 /** Raised when a stage's output changes for the same settings, so that older outputs are not taken for it. */
-const stageVersions = { calibrate: 1, "calibrate-task": 1, init: 1, "start-report": 1, train: 1, probe: 1 } as const;
+const stageVersions = { calibrate: 2, "calibrate-task": 2, init: 2, "start-report": 1, train: 1, probe: 1 } as const;
 
 export function stageKey(stage: keyof typeof stageVersions, dependsOn: Record<string, string | number | boolean | null>): string {
   const sorted = Object.entries(dependsOn).sort(([a], [b]) => (a < b ? -1 : 1));

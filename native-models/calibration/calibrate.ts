@@ -57,7 +57,7 @@ export async function calibrate(options: CalibrateOptions): Promise<void> {
           onProgress?.(done, total);
           await yieldToMessages();
         }
-        for (const tensor of built.grams) sink(tensor.layer, tensor.input, meanOf(sums.take(tensor), scaling === "official" ? samples : 1));
+        for (const tensor of built.grams) sink(tensor.layer, tensor.input, sums.take(tensor, samples * length, scaling === "official" ? samples : 1));
       } finally {
         await session.release();
       }
@@ -74,12 +74,13 @@ class Sums {
 
   constructor({ grams }: GramProgram, pool: Float64Array[]) {
     const spare = pool.splice(0);
-    for (const { name, start, end } of grams.flatMap(({ bands }) => bands)) {
+    const parts = grams.flatMap(({ bands, sum, size }) => [...bands.map(({ name, start, end }) => ({ name, rows: end - start, columns: end })), { name: sum, rows: 1, columns: size }]);
+    for (const { name, rows, columns } of parts) {
       const zeros = (): TensorData => {
-        const known = spare.findIndex(({ length }) => length === (end - start) * end);
-        const data = known === -1 ? new Float64Array((end - start) * end) : spare.splice(known, 1)[0]!.fill(0);
+        const known = spare.findIndex(({ length }) => length === rows * columns);
+        const data = known === -1 ? new Float64Array(rows * columns) : spare.splice(known, 1)[0]!.fill(0);
         pool.push(data);
-        return { data, dims: [end - start, end] };
+        return { data, dims: [rows, columns] };
       };
       this.#current[name] = zeros();
       this.#next[`${name}'`] = zeros();
@@ -93,20 +94,21 @@ class Sums {
     for (const name of Object.keys(this.#current)) [this.#current[name], this.#next[`${name}'`]] = [this.#next[`${name}'`], this.#current[name]];
   }
 
-  /** The whole symmetric matrix out of its bands. */
-  take({ size, bands }: GramTensor): Gram {
+  /** The whole symmetric matrix out of its bands, and Σ x, of so many tokens; all divided by `samples`. */
+  take({ size, bands, sum }: GramTensor, tokens: number, samples: number): Gram {
     const values = new Float64Array(size * size);
     for (const { name, start, end } of bands) {
       const band = this.#current[name].data as Float64Array;
       for (let row = start; row < end; row++) {
         for (let column = 0; column <= row; column++) {
-          const value = band[(row - start) * end + column];
+          const value = band[(row - start) * end + column] / samples;
           values[row * size + column] = value;
           values[column * size + row] = value;
         }
       }
     }
-    return { size, values };
+    const total = this.#current[sum].data as Float64Array;
+    return { size, values, centre: { sum: total.map((value) => value / samples), count: tokens / samples } };
   }
 }
 
@@ -115,9 +117,4 @@ async function runTile(session: Session, built: GramProgram, sums: Sums, rows: n
   const outputs = await session.run({ ...feeds, ...(hidden ? { hidden: f32(hidden, tokens, config.hidden) } : {}), ...sums.feeds }, { into: sums.into });
   sums.swap();
   return (outputs["hidden'"]?.data as Float32Array | undefined) ?? null;
-}
-
-function meanOf(gram: Gram, samples: number): Gram {
-  if (samples !== 1) for (let i = 0; i < gram.values.length; i++) gram.values[i] /= samples;
-  return gram;
 }

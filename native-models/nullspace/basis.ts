@@ -27,6 +27,8 @@ export interface BasisOptions {
   name?: string;
   /** Largest angle in radians between a direction and its limit. Default 3e-4, which leaves an energy excess near 1e-9. */
   angleTolerance?: number;
+  /** Also stop where the energy changes by less than this share between two rounds. Default 1e-10; 0: never. */
+  settleTolerance?: number;
 }
 
 /** The `rank` directions with the least calibration energy (all D where rank ≥ D), ascending. Deterministic for a seed. */
@@ -41,11 +43,11 @@ export async function bottomSubspace(gram: Gram, rank: number, options: BasisOpt
   // A block of most of the space: one dense decomposition is cheaper and has no convergence to wait for.
   if (3 * width >= 2 * size || size <= 48) return ritzInGram(whole, allDirections(gram, width), wanted, total, 0, 0, options.kernels);
 
-  const { kernels, seed, signal, angleTolerance = 3e-4 } = options;
+  const { kernels, seed, signal, angleTolerance = 3e-4, settleTolerance = 1e-10 } = options;
   let factor = await factorOfShifted(whole, largest, options);
   try {
     const found = await dominantSubspace(inverseOf(factor), size, {
-      wanted, width, seed, angleTolerance, settleTolerance: 1e-10, maxApplications: 100, kernels, ...(signal && { signal }),
+      wanted, width, seed, angleTolerance, settleTolerance, maxApplications: 100, kernels, ...(signal && { signal }),
       async better(pairs, applicationsLeft) {
         const shift = betterShift(pairs, { wanted, shift: factor.shift, size, largest, applicationsLeft });
         const other = shift === null ? null : await factorize(whole, shift, kernels, signal);

@@ -1,6 +1,6 @@
 // Gram files: what a calibration leaves, and what every start is made from.
 // One .safetensors file, float64; a tensor a layer input, "layers.3.mlpDown", holds the lower triangle packed row by row
-// [D(D+1)/2] (the matrix is symmetric). Metadata say which model, text and settings it came from. Written as a stream and
+// [D(D+1)/2] (the matrix is symmetric), and "layers.3.mlpDown.sum" Σ x [D]. Metadata say which model, text and settings it came from. Written as a stream and
 // renamed when whole; read one Gram at a time (D = 4096: 67 MB read, 134 MB unpacked).
 
 import { createHash } from "node:crypto";
@@ -15,7 +15,7 @@ import type { Gram, LayerInput } from "./types.ts";
 export const layerInputs: readonly LayerInput[] = ["attention", "attentionOutput", "mlp", "mlpDown"];
 
 const format = "nullspace-grams";
-const formatVersion = 1;
+export const gramFormatVersion = 2; // 1 had no sums
 
 export interface GramFileInfo {
   /** Fingerprint of the model (Checkpoint.fingerprint). */
@@ -54,14 +54,25 @@ export function gramName(layer: number, input: LayerInput): string {
   return `layers.${layer}.${input}`;
 }
 
+function sumName(layer: number, input: LayerInput): string {
+  return `${gramName(layer, input)}.sum`;
+}
+
 export function createGramFile(file: string, config: ModelConfig, info: Omit<GramFileInfo, "layers">): GramFileWriter {
   const plans = Array.from({ length: config.layers }, (_, layer) =>
-    layerInputs.map((input) => ({ name: gramName(layer, input), dtype: "F64" as const, shape: [packedLength(inputSize(config, input))] })),
+    layerInputs.flatMap((input) => [
+      { name: gramName(layer, input), dtype: "F64" as const, shape: [packedLength(inputSize(config, input))] },
+      { name: sumName(layer, input), dtype: "F64" as const, shape: [inputSize(config, input)] },
+    ]),
   ).flat();
-  const metadata = Object.fromEntries(Object.entries({ format, version: formatVersion, ...info, layers: config.layers }).map(([key, value]) => [key, String(value)]));
+  const metadata = Object.fromEntries(Object.entries({ format, version: gramFormatVersion, ...info, layers: config.layers }).map(([key, value]) => [key, String(value)]));
   const writer = createSafetensors(file, plans, metadata);
   return {
-    write: (layer, input, gram) => writer.write(gramName(layer, input), packLower(gram)),
+    write(layer, input, gram) {
+      if (!gram.centre) throw new Error(`createGramFile: the Gram of ${gramName(layer, input)} came without its sum`);
+      writer.write(gramName(layer, input), packLower(gram));
+      writer.write(sumName(layer, input), gram.centre.sum);
+    },
     finish: () => writer.finish(),
     abandon: () => writer.abort(),
   };
@@ -85,9 +96,9 @@ export function openGramFile(file: string): GramFile {
     return value;
   };
   if (text("format") !== format) throw notAGramFile(file, "it is another kind of .safetensors file");
-  if (count("version") !== formatVersion) {
+  if (count("version") !== gramFormatVersion) {
     throw new UserError({
-      what: `This Gram file has format version ${count("version")}; this program reads version ${formatVersion}.`,
+      what: `This Gram file has format version ${count("version")}; this program reads version ${gramFormatVersion}.`,
       where: file,
       fix: "Calibrate again, or use the version of the program that wrote it.",
     });
@@ -114,7 +125,10 @@ export function openGramFile(file: string): GramFile {
   };
   const read = (layer: number, input: LayerInput): Gram => {
     const side = size(layer, input);
-    return unpackLower(stored.f64(gramName(layer, input)), side);
+    const sum = stored.entries.get(sumName(layer, input));
+    if (sum?.dtype !== "F64" || sum.shape.length !== 1 || sum.shape[0] !== side) throw notAGramFile(file, `${sumName(layer, input)} is not there with ${side} values`);
+    const count = info.tokens / (info.scaling === "official" ? info.samples : 1);
+    return { ...unpackLower(stored.f64(gramName(layer, input)), side), centre: { sum: stored.f64(sumName(layer, input)), count } };
   };
   const fingerprint = createHash("sha256").update(JSON.stringify([info, [...stored.entries.values()].map(({ name, shape }) => [name, shape])])).digest("hex");
   return { file, info, fingerprint, size, read };

@@ -4,6 +4,8 @@
 export interface Gram {
   size: number;
   values: Float64Array;
+  /** Σ x [size] over the same tokens, and how many they count for: what makes a covariance of it. Gram files have it. */
+  centre?: { sum: Float64Array; count: number };
 }
 
 /** The four distinct inputs of a decoder layer: q,k,v share one and gate,up share one. */

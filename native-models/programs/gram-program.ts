@@ -1,5 +1,5 @@
 // Calibration of a range of layers: hidden states in, hidden states out, and the Gram matrix of each projection input
-// added to what came before, in float64 (the spectrum spans ten orders of magnitude).
+// added to what came before, in float64 (the spectrum spans ten orders of magnitude); and beside it Σ x.
 // A model that does not fit is calibrated range by range; a model that does is one range.
 
 import type { Checkpoint } from "../checkpoint/types.ts";
@@ -20,6 +20,8 @@ export interface GramTensor {
   size: number;
   /** The lower triangle in bands: rows [start,end) and columns [0,end). */
   bands: readonly GramBand[];
+  /** Name of the input that takes Σ x so far, [1,D], and, with a prime, of the output. */
+  sum: string;
 }
 
 export interface GramBand {
@@ -85,7 +87,9 @@ export function buildGramProgram(checkpoint: Checkpoint, { first, end, maxLength
           const upTo = (first: number): Value => (end - first === size ? wide : g.slice(wide, 1, first, end));
           g.output(`${name}'`, g.gemm(upTo(start), upTo(0), { transposeA: true, plus: g.input(name, "float64", [end - start, end]) }));
         }
-        grams.push({ layer, input, size, bands });
+        const sum = `gram.${layer}.${input}.sum`;
+        g.output(`${sum}'`, g.add(g.input(sum, "float64", [1, size]), g.reduceSum(wide, [0], true)));
+        grams.push({ layer, input, size, bands, sum });
       },
     },
     x,

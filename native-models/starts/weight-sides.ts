@@ -19,7 +19,8 @@ export async function singularDirections(weight: Matrix, which: "largest" | "sma
   const gram = await product(kernels, weight, weight, side === "left" ? { transposeB: true } : { transposeA: true });
   const options = { kernels, seed, ...(signal && { signal }) };
   if (which === "largest") return { side, columns: await topSubspace(gram, rank, options) };
-  const basis = await bottomSubspace({ size: gram.rows, values: gram.values }, rank, { ...options, name: where });
+  // Closer than for a null space: here B·A itself is held against a reference, not an energy, which forgives the square of an angle.
+  const basis = await bottomSubspace({ size: gram.rows, values: gram.values }, rank, { ...options, name: where, angleTolerance: 1e-7, settleTolerance: 0 });
   return { side, columns: basisMatrix(basis) };
 }
 

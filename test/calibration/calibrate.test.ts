@@ -34,8 +34,8 @@ async function grams(options: Partial<CalibrateOptions> = {}): Promise<Map<strin
   return found;
 }
 
-/** Σ x xᵀ of every layer input over the windows, each window from position 0. */
-function plainGrams(): Map<string, Float64Array> {
+/** Σ x xᵀ, or Σ x, of every layer input over the windows, each window from position 0. */
+function plainSums(of: "x xᵀ" | "x"): Map<string, Float64Array> {
   const sums = new Map<string, Float64Array>();
   const firstReader = new Map(inputs.flatMap((input) => Array.from({ length: layers }, (_, layer) => [modulesOf(checkpoint.config).find((module) => module.layer === layer && module.input === input)!.name, `${layer} ${input}`] as const)));
   const model = naiveLlama(checkpoint);
@@ -43,9 +43,10 @@ function plainGrams(): Map<string, Float64Array> {
     model.logits(ids.subarray(sample * length, (sample + 1) * length), undefined, (module, x) => {
       const key = firstReader.get(module);
       if (key === undefined) return;
-      const sum = sums.get(key) ?? new Float64Array(x.length ** 2);
+      const others = of === "x" ? [1] : x;
+      const sum = sums.get(key) ?? new Float64Array(x.length * others.length);
       sums.set(key, sum);
-      for (let i = 0; i < x.length; i++) for (let j = 0; j < x.length; j++) sum[i * x.length + j] += x[i] * x[j];
+      for (let i = 0; i < x.length; i++) for (let j = 0; j < others.length; j++) sum[i * others.length + j] += x[i] * others[j];
     });
   }
   return sums;
@@ -69,12 +70,20 @@ function planOf(count: number): RangePlan {
 
 describe("the Gram matrices", () => {
   test("of all four inputs of every layer are the plain sums of x xᵀ", () => {
-    const worst = worstOf(whole, plainGrams());
+    const worst = worstOf(whole, plainSums("x xᵀ"));
     console.log(`Grams: worst ${worst.toExponential(1)} from float64`);
     expect(worst).toBeLessThan(1e-5); // activations are float32, a few 1e-7; the sums are float64
     for (const [key, { size, values }] of whole) {
       expect(size).toBe(inputSize(checkpoint.config, key.split(" ")[1] as (typeof inputs)[number]));
       expect(relativeDistance(values.map((_, at) => values[(at % size) * size + Math.floor(at / size)]), values), `${key} is symmetric`).toBeLessThan(1e-12);
+    }
+  });
+
+  test("come with the plain sums of x and the number of tokens", () => {
+    const expected = plainSums("x");
+    for (const [key, { centre }] of whole) {
+      expect(relativeDistance(centre!.sum, expected.get(key)!), key).toBeLessThan(1e-5); // activations are float32
+      expect(centre!.count).toBe(samples * length);
     }
   });
 

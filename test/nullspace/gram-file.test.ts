@@ -35,11 +35,12 @@ test("a Gram comes back bit for bit, with where it came from", async () => {
   expect(grams.info).toEqual({ ...info, layers: config.layers });
   for (const input of layerInputs) {
     const expected = await gramOf(normalMatrix(80, inputSize(config, input), 1));
-    expect(grams.read(1, input)).toEqual(unpackLower(packLower(expected), expected.size));
+    expect(grams.read(1, input)).toEqual({ ...unpackLower(packLower(expected), expected.size), centre: { sum: expected.centre!.sum, count: info.tokens } });
     expect(grams.size(1, input)).toBe(inputSize(config, input));
   }
   const triangles = config.layers * layerInputs.reduce((sum, input) => sum + (inputSize(config, input) * (inputSize(config, input) + 1)) / 2, 0);
-  expect(statSync(file).size).toBeLessThan(8 * triangles + 4096);
+  const sums = config.layers * layerInputs.reduce((sum, input) => sum + inputSize(config, input), 0);
+  expect(statSync(file).size).toBeLessThan(8 * (triangles + sums) + 4096);
 });
 
 test("packing keeps the lower triangle and unpacking mirrors it", () => {
@@ -62,7 +63,7 @@ describe("is refused with a reason", () => {
     writeSafetensors(file, tensors, metadata);
     return openGramFile(file);
   };
-  const good = { format: "nullspace-grams", version: "1", modelFingerprint: "m", questionsFingerprint: "q", samples: "4", length: "16", seed: "0", scaling: "raw", tokens: "64", layers: "2" };
+  const good = { format: "nullspace-grams", version: "2", modelFingerprint: "m", questionsFingerprint: "q", samples: "4", length: "16", seed: "0", scaling: "raw", tokens: "64", layers: "2" };
   const scalar = { name: "x", dtype: "F64" as const, shape: [1], data: Float64Array.of(1) };
 
   test("another kind of file", () => {
@@ -70,8 +71,9 @@ describe("is refused with a reason", () => {
     expect(() => open([scalar], { ...good, format: "pt" })).toThrow(/another kind of .safetensors file/);
   });
 
-  test("a newer format", () => {
-    expect(() => open([scalar], { ...good, version: "2" })).toThrow(/format version 2; this program reads version 1/);
+  test("an older and a newer format", () => {
+    expect(() => open([scalar], { ...good, version: "1" })).toThrow(/format version 1; this program reads version 2/);
+    expect(() => open([scalar], { ...good, version: "3" })).toThrow(/format version 3; this program reads version 2/);
   });
 
   test("metadata that make no sense", () => {
@@ -81,6 +83,7 @@ describe("is refused with a reason", () => {
   test("a missing or misshapen Gram", () => {
     expect(() => open([scalar], good).read(0, "mlp")).toThrow(/lacks layers.0.mlp/);
     expect(() => open([{ ...scalar, name: "layers.0.mlp", shape: [5], data: new Float64Array(5) }], good).read(0, "mlp")).toThrow(/not a packed triangle/);
+    expect(() => open([{ name: "layers.0.mlp", dtype: "F64", shape: [3], data: new Float64Array(3) }], good).read(0, "mlp")).toThrow(/layers.0.mlp.sum is not there with 2 values/);
     expect(() => open([{ name: "layers.0.mlp", dtype: "F32", shape: [3], data: new Float32Array(3) }], good).read(0, "mlp")).toThrow(UserError);
   });
 

@@ -25,12 +25,14 @@ export async function plantedGram(eigenvalues: readonly number[], seed: number):
   for (let i = 0; i < size * size; i++) scaled.values[i] = vectors.values[i]! * eigenvalues[i % size]!;
   const values = (await product(plainKernels, scaled, vectors, { transposeB: true })).values;
   for (let i = 0; i < size; i++) for (let j = 0; j < i; j++) values[j * size + i] = values[i * size + j]!;
-  return { gram: { size, values }, vectors };
+  return { gram: { size, values, centre: { sum: new Float64Array(size), count: 1 } }, vectors };
 }
 
-/** Σ x xᵀ over the rows of `tokens` [T, D]. */
+/** Σ x xᵀ over the rows of `tokens` [T, D], with Σ x. */
 export async function gramOf(tokens: Matrix): Promise<Gram> {
-  return { size: tokens.cols, values: (await product(plainKernels, tokens, tokens, { transposeA: true })).values };
+  const sum = new Float64Array(tokens.cols);
+  tokens.values.forEach((value, i) => (sum[i % tokens.cols] = sum[i % tokens.cols]! + value));
+  return { size: tokens.cols, values: (await product(plainKernels, tokens, tokens, { transposeA: true })).values, centre: { sum, count: tokens.rows } };
 }
 
 export function basisOf({ size, rank, basis }: NullBasis): Matrix {

@@ -1,14 +1,23 @@
 """Starts that PEFT's own initialisers make, for weights and inputs that it is given: the judge of ours.
 
 In:  --cases, a .safetensors file with NAME.weight [out, in] and NAME.inputs [T, in], float32; --rank.
-Out: --out, a .safetensors file with METHOD.NAME.A [R, in] and METHOD.NAME.B [out, R] for pissa, olora, corda-knowledge,
-     corda-task and eva.
+Out: --out, a .safetensors file with METHOD.NAME.A [R, in] and METHOD.NAME.B [out, R], float64, for pissa, olora,
+     corda-knowledge, corda-task and eva; and stock.METHOD.NAME.* of PEFT as it comes.
+
+PEFT works in float32 and takes EVA's singular vectors from a random low-rank SVD. `exactly` runs the same code in float64
+with the full SVD, by replacing where it says float32 and nothing else:
+  tuners/lora/corda.py   `input.float()`, `weight.data.float()`, `covariance_matrix.float()` give float64; so do torch.ones and torch.eye
+  tuners/lora/layer.py   `weight.to(torch.float32)` of pissa_init, olora_init (and corda_init) gives float64
+  tuners/lora/eva.py     `states.to(torch.float32)` likewise; utils/incremental_pca.py: the full SVD for svd_lowrank
+Then what is left of a difference to ours is ours. EVA gets all inputs in one batch, four times over (it stops when a batch
+changes nothing): the mean and the singular vectors are those of all inputs.
 
 Each case is a model of one linear layer. Called by check-starts.ts in the environment that python-env.ts makes. Not part
 of `npm test`.
 """
 
 import argparse
+import contextlib
 import json
 
 import peft
@@ -16,7 +25,10 @@ import torch
 from peft import EvaConfig, LoraConfig, get_peft_model, initialize_lora_eva_weights
 from peft.tuners.lora.config import CordaConfig
 from peft.tuners.lora.corda import preprocess_corda
+from peft.utils.incremental_pca import IncrementalPCA
 from safetensors.torch import load_file, save_file
+
+METHODS = ("pissa", "olora", "corda-knowledge", "corda-task", "eva")
 
 
 class OneLayer(torch.nn.Module):
@@ -26,7 +38,24 @@ class OneLayer(torch.nn.Module):
         self.layer.weight.data = weight.clone()
 
     def forward(self, x):
-        return self.layer(x)
+        return self.layer(x.type(self.layer.weight.dtype))
+
+
+@contextlib.contextmanager
+def exactly():
+    float_, to, lowrank = torch.Tensor.float, torch.Tensor.to, IncrementalPCA._svd_fn_lowrank
+
+    def wider(self, *args, **kwargs):
+        return to(self, *(torch.float64 if arg is torch.float32 else arg for arg in args), **kwargs)
+
+    torch.Tensor.float, torch.Tensor.to = (lambda self: self.double()), wider
+    IncrementalPCA._svd_fn_lowrank = IncrementalPCA._svd_fn_full
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.Tensor.float, torch.Tensor.to, IncrementalPCA._svd_fn_lowrank = float_, to, lowrank
+        torch.set_default_dtype(torch.float32)
 
 
 def start_of(method: str, weight: torch.Tensor, inputs: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,10 +93,17 @@ def main() -> None:
     cases = load_file(args.cases)
     names = sorted({key.rsplit(".", 1)[0] for key in cases})
     found = {}
-    for method in ("pissa", "olora", "corda-knowledge", "corda-task", "eva"):
-        for name in names:
-            a, b = start_of(method, cases[f"{name}.weight"], cases[f"{name}.inputs"], args.rank)
-            found[f"{method}.{name}.A"], found[f"{method}.{name}.B"] = a.float().contiguous(), b.float().contiguous()
+
+    def keep(prefix: str) -> None:
+        for method in METHODS:
+            for name in names:
+                a, b = start_of(method, cases[f"{name}.weight"], cases[f"{name}.inputs"], args.rank)
+                for factor, value in (("A", a), ("B", b)):
+                    found[f"{prefix}{method}.{name}.{factor}"] = value.double().contiguous()
+
+    keep("stock.")
+    with exactly():
+        keep("")
     save_file(found, args.out)
     print(json.dumps({"peft": peft.__version__, "torch": torch.__version__, "starts": len(found) // 2}))
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { calibrate } from "../../native-models/calibration/calibrate.ts";
 import { openCheckpoint } from "../../native-models/checkpoint/checkpoint.ts";
 import { openSafetensors } from "../../native-models/checkpoint/safetensors.ts";
-import { createGramFile, openGramFile, type GramFile } from "../../native-models/nullspace/gram-file.ts";
+import { createGramFile, gramFormatVersion, openGramFile, type GramFile } from "../../native-models/nullspace/gram-file.ts";
 import { goldenFile, realModel, repoRoot } from "./shared-paths.ts";
 
 const samples = 16;
@@ -14,7 +14,7 @@ const length = 256;
 
 export async function goldenGrams(): Promise<GramFile> {
   const checkpoint = openCheckpoint(realModel());
-  const file = join(repoRoot, ".cache", `golden-grams-${checkpoint.fingerprint.slice(0, 16)}.safetensors`);
+  const file = join(repoRoot, ".cache", `golden-grams-${gramFormatVersion}-${checkpoint.fingerprint.slice(0, 16)}.safetensors`);
   if (existsSync(file)) return openGramFile(file);
   const ids = openSafetensors(goldenFile("gram.safetensors")).i32("input_ids");
   const info = { modelFingerprint: checkpoint.fingerprint, questionsFingerprint: "golden", samples, length, seed: 0, scaling: "raw" as const, tokens: ids.length };
