@@ -15,6 +15,7 @@ export interface ProbeOptions {
   newTokens?: number;
   sandbox?: boolean;
   limit?: number;
+  fresh?: true;
   judgeModel?: string;
   judgeUrl?: string;
   judgeName?: string;
@@ -39,6 +40,7 @@ export function addProbeOptions(command: Command): Command {
     .option("--new-tokens <N>", "most tokens of an answer (default: as the task has)", whole)
     .option("--sandbox", "let programs that the model writes run, in a sandbox: no network, no files of yours, little time and memory")
     .option("--limit <N>", "most questions to ask (default: all)", whole)
+    .option("--fresh", "ask the base too where an earlier probe has its answers to the same questions (default: they are taken from there)")
     .option("--judge-model <DIR>", "of mt_bench: model folder that rates the answers")
     .option("--judge-url <URL>", "or an OpenAI-compatible address, such as http://127.0.0.1:8080/v1")
     .option("--judge-name <NAME>", "name of the judge's model at that address")
@@ -49,7 +51,7 @@ export function addProbeOptions(command: Command): Command {
 }
 
 export function probeSettings(options: ProbeOptions) {
-  const { shots, shotsFrom, shotSeed, shotRows, askAs, promptForm, newTokens, sandbox, limit } = options;
+  const { shots, shotsFrom, shotSeed, shotRows, askAs, promptForm, newTokens, sandbox, limit, fresh } = options;
   const rows = shotRows === undefined ? null : ({ by: "rows", rows: shotRows } as const);
   const seeded = shotSeed === undefined ? null : ({ by: "seed", seed: shotSeed } as const);
   return {
@@ -61,6 +63,7 @@ export function probeSettings(options: ProbeOptions) {
     maxNewTokens: newTokens ?? null,
     mayRunPrograms: sandbox ?? false,
     limit: limit ?? null,
+    ...(fresh && { fresh }),
     judge: judgeSettings(options),
   };
 }

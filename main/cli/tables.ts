@@ -40,8 +40,16 @@ export function probeText(probe: ProbeSummary): string {
   );
   const head = ["model", "right", `${exactName} (95 % interval)`, ...(isContainsIdle ? [] : ["contains (loose)"]), ...(scores.base.likelihoodNats === null ? [] : ["right answer, nats a token"])];
   const measures = measureRows(task, probe.base, probe.tuned).map(({ title, base, tuned }) => `${title}: ${tuned === null ? base : `base ${base}, tuned ${tuned}`}`);
-  const text = [table(head, rows), ...measures].join("\n");
+  const text = [table(head, rows), ...measures, ...baseFromText(probe)].join("\n");
   return words === null ? text : [text, words.exact, ...(words.likelihood === null ? [] : [words.likelihood]), words.flips].join("\n");
+}
+
+/** Whose answers those of the base are, where it was not asked. */
+function baseFromText({ baseFrom, scores }: ProbeSummary): string[] {
+  if (baseFrom === null) return [];
+  const { answers, runId, probeId, askedMs } = baseFrom;
+  const all = answers >= (scores?.base.exact.asked ?? answers);
+  return [`${all ? "The base's answers are" : `${answers} of the base's answers are`} those of ${runId === null ? `probe ${probeId}` : `run ${runId}`} of ${time(askedMs)} UTC; --fresh asks again.`];
 }
 
 /** Votes of blind comparisons, with how sure they are. */

@@ -198,4 +198,18 @@ export const migrations: readonly Migration[] = [
       DROP TABLE chats;
     `,
   },
+  {
+    version: 9,
+    name: "answers of the base that are asked once",
+    sql: `
+      ALTER TABLE probes ADD COLUMN base_key TEXT;
+      ALTER TABLE probes ADD COLUMN base_from TEXT;
+      CREATE INDEX probes_base ON probes (base_key);
+      CREATE TABLE retention_bases (
+        key TEXT NOT NULL, way TEXT NOT NULL CHECK (way IN ('forward', 'gradients')), likelihoods TEXT NOT NULL,
+        run_id INTEGER NOT NULL, measured_ms INTEGER NOT NULL,
+        UNIQUE (key, way)
+      ) STRICT;
+    `,
+  },
 ];

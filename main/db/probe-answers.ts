@@ -1,24 +1,10 @@
 // Every answer of a probe is a row: prompt, raw text and how it was scored.
 
+import type { ProbeAnswer } from "../engine/events.ts";
 import { fromJson } from "./rows.ts";
 import type { Sql } from "./open.ts";
 
-export interface AnswerRow {
-  index: number;
-  subject: "base" | "tuned";
-  question: string;
-  accepted: string[];
-  prompt: string;
-  answer: string;
-  isExact: boolean;
-  isContained: boolean;
-  /** NaN where none was taken. */
-  logLikelihoodNats: number;
-  /** Further measures by name. */
-  measures: Record<string, number>;
-  /** What the judge said. */
-  verdict: string | null;
-}
+export type AnswerRow = ProbeAnswer;
 
 export type AnswerMark = Pick<AnswerRow, "index" | "subject" | "isExact" | "isContained" | "logLikelihoodNats">;
 
@@ -35,18 +21,15 @@ export interface AnswerChoice {
   order: AnswerOrder;
 }
 
-interface RawAnswer {
+type Column = "subject" | "question" | "prompt" | "answer" | "verdict";
+
+interface RawAnswer extends Pick<AnswerRow, Column> {
   position: number;
-  subject: "base" | "tuned";
-  question: string;
   accepted: string;
-  prompt: string;
-  answer: string;
   isExact: number;
   isContained: number;
   logLikelihoodNats: number | null;
   measures: string | null;
-  verdict: string | null;
 }
 
 const columns = `position, subject, question, accepted, prompt, answer, is_exact AS isExact,
@@ -82,7 +65,7 @@ export function probeAnswersTable(sql: Sql) {
   const put = sql.prepare<[object]>(`
     INSERT OR REPLACE INTO probe_answers (probe_id, position, subject, question, accepted, prompt, answer, is_exact, is_contained, log_likelihood_nats, measures, verdict)
     VALUES (@probeId, @position, @subject, @question, @accepted, @prompt, @answer, @isExact, @isContained, @logLikelihoodNats, @measures, @verdict)`);
-  const allMarks = sql.prepare<[number], { index: number; subject: "base" | "tuned"; isExact: number; isContained: number; nats: number | null }>(`
+  const allMarks = sql.prepare<[number], Pick<AnswerRow, "index" | "subject"> & Pick<RawAnswer, "isExact" | "isContained"> & { nats: number | null }>(`
     SELECT position AS "index", subject, is_exact AS isExact, is_contained AS isContained, log_likelihood_nats AS nats
     FROM probe_answers WHERE probe_id = ? ORDER BY position, subject`);
   const pageOf = cached((only: AnswerFilter, order: AnswerOrder) =>
@@ -93,6 +76,7 @@ export function probeAnswersTable(sql: Sql) {
   const after = sql.prepare<[number, number], RawAnswer & { rowid: number }>(
     `SELECT rowid, ${columns} FROM probe_answers WHERE probe_id = ? AND rowid > ? ORDER BY rowid`,
   );
+  const ofSubject = sql.prepare<[number, AnswerRow["subject"]], RawAnswer>(`SELECT ${columns} FROM probe_answers WHERE probe_id = ? AND subject = ? ORDER BY position`);
   const copy = sql.prepare<[number, number]>(`
     INSERT INTO probe_answers SELECT ?, position, subject, question, accepted, prompt, answer, is_exact, is_contained,
       log_likelihood_nats, measures, verdict FROM probe_answers WHERE probe_id = ? ORDER BY rowid`);
@@ -132,6 +116,7 @@ export function probeAnswersTable(sql: Sql) {
       const rows = after.all(probeId, cursor);
       return { answers: rows.map(read), cursor: rows.at(-1)?.rowid ?? cursor };
     },
+    ofBase: (probeId: number): AnswerRow[] => ofSubject.all(probeId, "base").map(read),
     copy: (fromProbe: number, toProbe: number) => void copy.run(toProbe, fromProbe),
   };
 }

@@ -17,9 +17,12 @@ interface RawProbe {
   createdMs: number;
   endedMs: number | null;
   error: string | null;
+  baseFrom: string | null;
 }
 
-export interface ProbeRow extends Omit<RawProbe, "config" | "progress" | "result" | "error"> {
+export interface ProbeRow extends Omit<RawProbe, "config" | "progress" | "result" | "error" | "baseFrom"> {
+  /** The probe that the base's answers were taken from. */
+  baseFrom: unknown;
   config: unknown;
   progress: unknown;
   result: unknown;
@@ -29,6 +32,8 @@ export interface ProbeRow extends Omit<RawProbe, "config" | "progress" | "result
 export interface NewProbe {
   runId: number | null;
   key: string;
+  /** Same key, same answers of the base. */
+  baseKey: string;
   style: "knowledge" | "task";
   config: unknown;
   owner: string;
@@ -36,15 +41,18 @@ export interface NewProbe {
 }
 
 const select = `SELECT id, run_id AS runId, style, status, config, progress, result, cancel_requested AS cancelRequested,
-  owner, created_ms AS createdMs, ended_ms AS endedMs, error FROM probes`;
+  owner, created_ms AS createdMs, ended_ms AS endedMs, error, base_from AS baseFrom FROM probes`;
 
 export function probesTable(sql: Sql) {
   const insert = sql.prepare<[object]>(`
-    INSERT INTO probes (run_id, key, style, status, config, owner, created_ms)
-    VALUES (@runId, @key, @style, 'running', @config, @owner, @createdMs)`);
+    INSERT INTO probes (run_id, key, base_key, style, status, config, owner, created_ms)
+    VALUES (@runId, @key, @baseKey, @style, 'running', @config, @owner, @createdMs)`);
   const byId = sql.prepare<[number], RawProbe>(`${select} WHERE id = ?`);
   const doneByKey = sql.prepare<[string, number], RawProbe>(`${select} WHERE key = ? AND status = 'done' ORDER BY run_id IS ? DESC, id DESC LIMIT 1`);
   const stoppedByKey = sql.prepare<[string], { id: number }>("SELECT id FROM probes WHERE key = ? AND status IN ('failed', 'cancelled', 'interrupted') ORDER BY id DESC LIMIT 1");
+  const withBase = sql.prepare<[string, number], RawProbe>(`${select} WHERE base_key = ? AND id <> ?
+    ORDER BY (SELECT count(*) FROM probe_answers WHERE probe_id = probes.id AND subject = 'base') DESC, id DESC LIMIT 1`);
+  const setBaseFrom = sql.prepare<[string | null, number]>("UPDATE probes SET base_from = ? WHERE id = ?");
   const ofRun = sql.prepare<[number], RawProbe>(`${select} WHERE run_id = ? ORDER BY id`);
   const newest = sql.prepare<[number], RawProbe>(`${select} ORDER BY id DESC LIMIT ?`);
   const setProgress = sql.prepare<[string | null, number, string]>("UPDATE probes SET progress = ? WHERE id = ? AND owner = ?");
@@ -66,6 +74,9 @@ export function probesTable(sql: Sql) {
     findDone: (key: string, runId: number) => optional(doneByKey.get(key, runId)),
     /** The newest that stopped before its end. */
     findStopped: (key: string): number | null => stoppedByKey.get(key)?.id ?? null,
+    /** The probe with the most answers of the same base. */
+    findBase: (baseKey: string, notId: number) => optional(withBase.get(baseKey, notId)),
+    setBaseFrom: (id: number, from: unknown) => void setBaseFrom.run(toJson(from), id),
     ofRun: (runId: number) => ofRun.all(runId).map(read),
     newest: (limit: number) => newest.all(limit).map(read),
     setProgress: (id: number, owner: string, progress: unknown) => void setProgress.run(toJson(progress), id, owner),
@@ -90,5 +101,6 @@ function read(row: RawProbe): ProbeRow {
     progress: fromJson(row.progress, "probes.progress"),
     result: fromJson(row.result, "probes.result"),
     error: fromJson(row.error, "probes.error"),
+    baseFrom: fromJson(row.baseFrom, "probes.base_from"),
   };
 }

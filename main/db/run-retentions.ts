@@ -1,19 +1,9 @@
 // What of the base's knowledge was there while a run trained, one row a measurement; step 0 is the base itself.
 
+import type { RetentionPoint } from "../engine/events.ts";
 import type { Sql } from "./open.ts";
 
-export interface RetentionRow {
-  step: number;
-  retention: number;
-  low: number;
-  high: number;
-  baseNats: number;
-  nats: number;
-  exact: { base: number; now: number } | null;
-  questions: number;
-  isAbove: boolean;
-  elapsedMs: number;
-}
+export type RetentionRow = RetentionPoint;
 
 type RawRetention = Omit<RetentionRow, "exact" | "isAbove"> & { isAbove: number; exactBase: number | null; exactNow: number | null };
 

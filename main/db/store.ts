@@ -10,6 +10,7 @@ import { ownersTable } from "./owners.ts";
 import { probeAnswersTable } from "./probe-answers.ts";
 import { probeScoresTable } from "./probe-scores.ts";
 import { probesTable } from "./probes.ts";
+import { retentionBasesTable } from "./retention-bases.ts";
 import { runNotesTable } from "./run-notes.ts";
 import { runPointsTable } from "./run-points.ts";
 import { runMemoryTable } from "./run-memory.ts";
@@ -38,6 +39,7 @@ export function openStore(file: string) {
     runPoints: runPointsTable(sql),
     runValidations: runValidationsTable(sql),
     runRetentions: runRetentionsTable(sql),
+    retentionBases: retentionBasesTable(sql),
     runMemory: runMemoryTable(sql),
     runRows: runRowsTable(sql),
     runSpans: runSpansTable(sql),

@@ -4,7 +4,7 @@ import type { ErrorParts } from "../../native-models/errors.ts";
 import type { RowsAccount } from "../../native-models/data/row-tally.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
 import type { Retention } from "../../native-models/training/retention.ts";
-import type { JobResult, RowsHead, RowsReport } from "./jobs.ts";
+import type { JobResult, RetentionBase, RowsHead, RowsReport } from "./jobs.ts";
 
 export interface ProgressEvent {
   type: "progress";
@@ -79,6 +79,8 @@ export type JobEvent =
   | { type: "point"; point: TrainPoint }
   | { type: "validation"; point: ValidationPoint }
   | { type: "retention"; point: RetentionPoint }
+  /** What retention is measured against, before its first point; known: another run had measured it. */
+  | { type: "retention-base"; base: RetentionBase; isKnown: boolean }
   /** Once before the first step, and at the end with what the process took at its fullest. */
   | { type: "memory"; estimate: MemoryPlan; measuredBytes: number | null }
   /** Once before the first step. */
@@ -92,7 +94,8 @@ export type JobEvent =
   | { type: "token"; column: number; id: number; text: string }
   /** The column's answer is whole; others may go on. */
   | { type: "column-ended"; column: number; stopped: "eos" | "length" }
-  | ({ type: "answer" } & ProbeAnswer)
+  /** known: another probe's, which was not asked again. */
+  | ({ type: "answer"; isKnown: boolean } & ProbeAnswer)
   | { type: "warning"; warning: ErrorParts }
   | { type: "done"; result: JobResult }
   | { type: "failed"; error: ErrorParts & { isBug: boolean; stack: string | null } }

@@ -18,6 +18,8 @@ import type { MeasuredWidth } from "../../native-models/quantised/measured.ts";
 import type { Width } from "../../native-models/quantised/quantised-model.ts";
 import type { Recomputed } from "../../native-models/programs/train-program.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
+import type { AnswerLikelihood } from "../../native-models/training/retention.ts";
+import type { ValidatesBy } from "../../native-models/training/validator.ts";
 import type { ProbeAnswer } from "./events.ts";
 
 export interface CalibrateJob {
@@ -151,6 +153,8 @@ export interface TrainJob extends RowSettings {
   checkpointEverySteps: number;
   validation: ValidationSettings | null;
   retention: RetentionSettings | null;
+  /** What retention is measured against, as earlier runs measured it on the same questions; absent: the base is asked. */
+  knownBases?: RetentionBase[];
   /** What the backward pass computes again; auto: as little as the memory allows. */
   recomputed: Recomputed | "auto";
   /** Memory that training may take; null: what the machine has free. */
@@ -159,6 +163,12 @@ export interface TrainJob extends RowSettings {
   /** Run folder to write: checkpoints/, adapter/ (PEFT), start/. */
   out: string;
   resume: boolean;
+}
+
+/** What the base knows of the questions of retention, in their order. */
+export interface RetentionBase {
+  by: ValidatesBy;
+  likelihoods: AnswerLikelihood[];
 }
 
 /** How much memory a training would take, worked out from the sizes of its rows; nothing is trained. */
@@ -230,6 +240,8 @@ export interface ProbeJob extends PromptSettings {
   judge?: JudgeSettings | null;
   /** Answers of an earlier try, which are not asked again. */
   answered?: ProbeAnswer[];
+  /** The base's answers of another probe: they are taken where row, prompt and accepted answers are the same. */
+  known?: ProbeAnswer[];
   /** The weights as they are, where absent. */
   weights?: WeightSettings;
   limit: number | null;

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { memoryTerms, recomputedLevels } from "../../native-models/training/memory-terms.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
 import type { JobEvent, ProbeAnswer, ProgressEvent, RetentionPoint, TrainPoint, ValidationPoint } from "./events.ts";
-import type { JobResult, JobSpec, RetentionSettings, ValidationSettings } from "./jobs.ts";
+import type { JobResult, JobSpec, RetentionBase, RetentionSettings, ValidationSettings } from "./jobs.ts";
 import type { ErrorParts } from "../../native-models/errors.ts";
 import { counted, integers, mapping, promptSettings, rowsAccount, rowsHead, rowSettings, rowsReport, split } from "./row-messages.ts";
 
@@ -46,6 +46,8 @@ const validationSettings = z.object({
 
 const retentionSettings = z.object({ questions: text, shots: whole, limit: whole, everySteps: whole, floor: z.number().nullable() }) satisfies z.ZodType<RetentionSettings>;
 
+const retentionBase = z.object({ by: z.enum(["forward", "gradients"]), likelihoods: z.array(z.object({ nats: real, isGreedy: z.boolean().nullable() })) }) satisfies z.ZodType<RetentionBase>;
+
 const recomputed = z.enum(recomputedLevels);
 const measures = z.record(text, real);
 
@@ -79,6 +81,7 @@ const probeSettings = {
     ])
     .nullish(),
   answered: z.array(probeAnswer).optional(),
+  known: z.array(probeAnswer).optional(),
 };
 /** What decides about a training's memory, beside its rows. */
 const memorySettings = {
@@ -120,6 +123,7 @@ export const jobSpec = z.discriminatedUnion("kind", [
     weightDecay: z.number(),
     checkpointEverySteps: whole,
     ...memorySettings,
+    knownBases: z.array(retentionBase).optional(),
     seed: whole,
     out: text,
     resume: z.boolean(),
@@ -271,6 +275,7 @@ export const jobEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("point"), point }),
   z.object({ type: z.literal("validation"), point: validationPoint }),
   z.object({ type: z.literal("retention"), point: retentionPoint }),
+  z.object({ type: z.literal("retention-base"), base: retentionBase, isKnown: z.boolean() }),
   z.object({ type: z.literal("memory"), estimate: memoryPlan, measuredBytes: real.nullable() }),
   z.object({ type: z.literal("rows"), rows: rowsReport }),
   z.object({ type: z.literal("rows-head"), head: rowsHead }),
@@ -279,7 +284,7 @@ export const jobEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("resumed"), step: whole, path: text }),
   z.object({ type: z.literal("column-ended"), column: whole, stopped: z.enum(["eos", "length"]) }),
   z.object({ type: z.literal("token"), column: whole, id: whole, text }),
-  probeAnswer.extend({ type: z.literal("answer") }),
+  probeAnswer.extend({ type: z.literal("answer"), isKnown: z.boolean() }),
   z.object({ type: z.literal("warning"), warning: parts }),
   z.object({ type: z.literal("done"), result: jobResult }),
   z.object({ type: z.literal("failed"), error: parts.extend({ isBug: z.boolean(), stack: text.nullable() }) }),

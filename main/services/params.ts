@@ -264,6 +264,8 @@ const asking = {
   /** Null: as the task has it. */
   maxNewTokens: count(65_536).nullable().default(null),
   limit: count(1_000_000).nullable().default(null),
+  /** Ask the base too where another probe has its answers to the same; absent: they are taken from there. */
+  fresh: z.boolean().optional(),
 };
 
 /** Questions asked of base and tuned model after training; null: not asked. */

@@ -1,5 +1,5 @@
 // Probes: questions asked of the base and the tuned model. Every answer is a row, written in batches as it comes; the
-// same work within runs is found again and its rows are copied.
+// same work within runs is found again and its rows are copied, and the base is asked once for all its runs.
 
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 import type { AnswerRow } from "../db/probe-answers.ts";
@@ -7,13 +7,14 @@ import { UserError } from "../../native-models/errors.ts";
 import type { Emit, ProgressEvent } from "../engine/events.ts";
 import type { ProbeJob, ProbeResult } from "../engine/jobs.ts";
 import { answerPairs } from "./answer-pairs.ts";
+import { baseAnswers, sourceOf, type KnownAnswers } from "./base-answers.ts";
 import type { Deps } from "./deps.ts";
 import { JobCancelled, JobFailure, resultOrThrow, storedError } from "./job-failure.ts";
 import type { AnswersExport, AnswersQuery, ProbeStart } from "./params.ts";
 import { absolute, requireThere } from "./paths.ts";
 import { askingOf, unusualAsking } from "./probe-asking.ts";
 import { probeSummary } from "./run-views.ts";
-import type { AnswerCounts, AnswerPair, ProbeEvent, ProbeSummary } from "./shapes.ts";
+import type { AnswerCounts, AnswerPair, BaseSource, ProbeEvent, ProbeSummary } from "./shapes.ts";
 import { contentHash, stageKey } from "./stage-keys.ts";
 import type { Stages } from "./stages.ts";
 import { templateOfAdapters } from "./template.ts";
@@ -21,11 +22,18 @@ import { roundedWeights } from "./weights.ts";
 
 const batchMs = 250;
 
+/** Of the whole probe, and of what it asks the base. */
+interface Keys {
+  key: string;
+  baseKey: string;
+}
+
 export type Probes = ReturnType<typeof probesService>;
 
 export function probesService(deps: Deps, stages: Stages) {
   const { store, engine, changes, membership, now, log, home } = deps;
   const browse = answerPairs(store);
+  const ofBase = baseAnswers(deps, stages);
   const working = new Map<number, AbortController>();
   const asking = new Set<Promise<void>>();
   let lastInLine: Promise<void> = Promise.resolve(); // one probe at a time: each would load the model anew
@@ -49,14 +57,20 @@ export function probesService(deps: Deps, stages: Stages) {
     return { kind: "probe", model, adapter, questions, ...askingOf(params), shotsFrom, limit, batch, style, template, chatTemplate, ...(params.width !== "float32" && { weights: { width: params.width, cache: roundedWeights(home) } }) };
   }
 
-  async function keyOf(job: ProbeJob): Promise<string> {
+  async function keysOf(job: ProbeJob): Promise<Keys> {
+    const files = { questions: await contentHash(job.questions, "probe: questions"), shotsFrom: job.shotsFrom ? await contentHash(job.shotsFrom, "probe: shotsFrom") : null };
+    const adapter = job.adapter === null ? null : await contentHash(job.adapter, "probe: adapter");
+    return { key: keyOf(job, { ...files, adapter }), baseKey: await ofBase.key(job, files) };
+  }
+
+  function keyOf(job: ProbeJob, { questions, shotsFrom, adapter }: Record<"questions" | "shotsFrom" | "adapter", string | null>): string {
     const { shots, limit, maxNewTokens, style, template, chatTemplate, mapping, split } = job;
     const asking = unusualAsking(job);
     return stageKey("probe", {
       model: stages.fingerprintOf(job.model),
-      adapter: job.adapter === null ? null : await contentHash(job.adapter, "probe: adapter"),
-      questions: await contentHash(job.questions, "probe: questions"),
-      ...(job.shotsFrom && { shotsFrom: await contentHash(job.shotsFrom, "probe: shotsFrom") }),
+      adapter,
+      questions,
+      ...(shotsFrom && { shotsFrom }),
       // Absent where they are not needed, so that probes of before are found again.
       ...(job.weights && { width: job.weights.width }),
       ...((style === "task" || job.wording === "template") && chatTemplate && { chatTemplate }),
@@ -67,10 +81,13 @@ export function probesService(deps: Deps, stages: Stages) {
   }
 
   /** Makes the row, then asks; the row ends as done, failed or cancelled whatever happens. */
-  async function ask(job: ProbeJob, row: { id: number }, { signal, onProgress }: { signal: AbortSignal; onProgress?: Emit }): Promise<ProbeResult> {
+  async function ask(job: ProbeJob, row: { id: number; known: () => KnownAnswers | null }, { signal, onProgress }: { signal: AbortSignal; onProgress?: Emit }): Promise<ProbeResult> {
     const owner = membership.owner();
     let answers: AnswerRow[] = [];
     let progress: ProgressEvent | null = null;
+    const known = row.known();
+    const before = store.probes.find(row.id)!.baseFrom as BaseSource | null; // of an earlier try
+    let taken = before?.answers ?? 0;
     let timer: NodeJS.Timeout | null = null;
     const flush = () => {
       if (timer !== null) clearTimeout(timer);
@@ -79,6 +96,7 @@ export function probesService(deps: Deps, stages: Stages) {
       store.together(() => {
         if (store.probes.find(row.id)?.owner !== owner) return;
         store.probeAnswers.putAll(row.id, answers);
+        if (known !== null && taken > 0) store.probes.setBaseFrom(row.id, { ...known.from, answers: taken } satisfies BaseSource);
         if (progress !== null) store.probes.setProgress(row.id, owner, progress);
       });
       answers = [];
@@ -87,8 +105,9 @@ export function probesService(deps: Deps, stages: Stages) {
     };
     const emit: Emit = (event) => {
       if (event.type === "answer") {
-        const { type: _, ...answer } = event;
+        const { type: _, isKnown, ...answer } = event;
         answers.push(answer);
+        if (isKnown) taken += 1;
       } else if (event.type === "progress") {
         progress = event;
       }
@@ -102,7 +121,7 @@ export function probesService(deps: Deps, stages: Stages) {
     };
     try {
       const { answers: answered } = store.probeAnswers.after(row.id, 0); // of an earlier try
-      const result = resultOrThrow(await engine.run({ ...job, answered }, { emit, signal }));
+      const result = resultOrThrow(await engine.run({ ...job, answered, ...(known && { known: known.answers }) }, { emit, signal }));
       end("done", result, null);
       return result;
     } catch (error) {
@@ -112,9 +131,9 @@ export function probesService(deps: Deps, stages: Stages) {
     }
   }
 
-  function insert(params: ProbeStart, job: ProbeJob, key: string, runId: number | null): number {
+  function insert(params: ProbeStart, job: ProbeJob, keys: Keys, runId: number | null): number {
     const config: ProbeStart = { ...params, ...jobSettings(job) };
-    const id = store.probes.insert({ runId, key, style: job.style, config, owner: membership.owner(), createdMs: now() });
+    const id = store.probes.insert({ runId, ...keys, style: job.style, config, owner: membership.owner(), createdMs: now() });
     changes.touch();
     return id;
   }
@@ -122,30 +141,37 @@ export function probesService(deps: Deps, stages: Stages) {
   /** The answers of the newest stopped probe of the same settings become this one's: they are not asked again. */
   function takeStopped(key: string, id: number): void {
     const stopped = store.probes.findStopped(key);
-    if (stopped !== null) store.probeAnswers.copy(stopped, id);
+    if (stopped === null) return;
+    store.probeAnswers.copy(stopped, id);
+    store.probes.setBaseFrom(id, store.probes.find(stopped)!.baseFrom);
   }
+
+  /** The base's answers, looked up when the probe's turn has come: the one before it may have asked. */
+  const knownFor = ({ fresh }: ProbeStart, { baseKey }: Keys, id: number) => (): KnownAnswers | null => (fresh ? null : ofBase.find(baseKey, id));
 
   /** A run's probe: found again where the same was done before, else asked. */
   async function withinRun(params: ProbeStart, runId: number, working: { signal: AbortSignal; emit: Emit }): Promise<{ result: ProbeResult; isReused: boolean }> {
     const job = jobOf(params);
-    const key = await keyOf(job);
-    const before = store.probes.findDone(key, runId);
+    const keys = await keysOf(job);
+    const found = store.probes.findDone(keys.key, runId);
+    const before = params.fresh && found?.runId !== runId ? null : found;
     if (before?.runId === runId) {
       store.probes.removeOthers(runId, job.style, before.id); // the run was resumed after its probe was done
       return { result: before.result as ProbeResult, isReused: true };
     }
-    const id = insert(params, job, key, runId);
-    if (before === null) takeStopped(key, id);
+    const id = insert(params, job, keys, runId);
+    if (before === null && !params.fresh) takeStopped(keys.key, id);
     store.probes.removeOthers(runId, job.style, id);
     if (before !== null) {
       const result = before.result as ProbeResult;
       store.together(() => {
         store.probeAnswers.copy(before.id, id);
+        store.probes.setBaseFrom(id, { ...sourceOf(before), answers: result.base.questions } satisfies BaseSource);
         store.probes.end(id, membership.owner(), { status: "done", result, error: null }, now());
       });
       return { result, isReused: true };
     }
-    const result = await ask(job, { id }, { signal: working.signal, onProgress: working.emit });
+    const result = await ask(job, { id, known: knownFor(params, keys, id) }, { signal: working.signal, onProgress: working.emit });
     return { result, isReused: false };
   }
 
@@ -160,13 +186,13 @@ export function probesService(deps: Deps, stages: Stages) {
 
     async start(params: ProbeStart): Promise<{ id: number }> {
       const job = jobOf(params);
-      const key = await keyOf(job);
-      const id = insert(params, job, key, null);
-      if (params.continueStopped) takeStopped(key, id);
+      const keys = await keysOf(job);
+      const id = insert(params, job, keys, null);
+      if (params.continueStopped) takeStopped(keys.key, id);
       const controller = new AbortController();
       working.set(id, controller);
       const ended = lastInLine
-        .then(() => ask(job, { id }, { signal: controller.signal }))
+        .then(() => ask(job, { id, known: knownFor(params, keys, id) }, { signal: controller.signal }))
         .then(() => {})
         .catch((error: unknown) => {
           if (error instanceof JobFailure && error.parts.isBug) log(`probe ${id}: ${error.stack}\n`); // the row holds it

@@ -10,7 +10,7 @@ import type { JobResult, ProbeResult } from "../engine/jobs.ts";
 import type { ProbeStart } from "./params.ts";
 import { probeScores } from "./probe-scores.ts";
 import { scoreWords } from "./score-words.ts";
-import type { ProbeSummary, ProgressEvent, RunConfig, RunDetail, RunMemory, RunNote, RowsReport, RunSummary, Stage, StageView } from "./shapes.ts";
+import type { BaseSource, ProbeSummary, ProgressEvent, RunConfig, RunDetail, RunMemory, RunNote, RowsReport, RunSummary, Stage, StageView } from "./shapes.ts";
 import { talliesOf } from "./votes.ts";
 
 const stopped: ReadonlySet<string> = new Set(["failed", "cancelled", "interrupted"]);
@@ -92,6 +92,7 @@ export function probeSummary(store: Store, row: ProbeRow): ProbeSummary {
     scores,
     words: scores && scoreWords(row.style, scores),
     questionsPerSecond: result?.questionsPerSecond ?? null,
+    baseFrom: row.baseFrom as BaseSource | null,
     createdMs: row.createdMs,
     endedMs: row.endedMs,
     error: row.error as ProbeSummary["error"],

@@ -5,7 +5,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
-import type { CalibrateResult, CalibrateTaskResult, TrainJob, TrainResult, JobResult } from "../engine/jobs.ts";
+import type { Emit, JobEvent } from "../engine/events.ts";
+import type { CalibrateResult, CalibrateTaskResult, JobResult, RetentionBase, TrainJob, TrainResult } from "../engine/jobs.ts";
 import type { Deps } from "./deps.ts";
 import { JobCancelled, JobFailure, resultOrThrow, storedError } from "./job-failure.ts";
 import type { ProbeStart } from "./params.ts";
@@ -14,7 +15,7 @@ import type { Probes } from "./probes.ts";
 import { retentionOf } from "./retention-settings.ts";
 import { recordRun, type RunRecord } from "./run-record.ts";
 import type { RunConfig, Stage } from "./shapes.ts";
-import { contentHash, stageKey } from "./stage-keys.ts";
+import { contentHash, stageKey, tokenizerHash } from "./stage-keys.ts";
 import { copyInPlace, type StageDone, type Stages } from "./stages.ts";
 import { readTrainKey, writeTrainKey } from "./train-key.ts";
 import { validationOf } from "./validation-settings.ts";
@@ -35,6 +36,12 @@ interface Work {
   grams: { path: string; key: string } | null;
   taskGrams: { path: string; key: string } | null;
   start: { path: string; key: string } | null;
+}
+
+/** What is known of the base that retention is measured against, and where it goes once it is. */
+interface KnownBase {
+  known: RetentionBase[];
+  keep(event: Extract<JobEvent, { type: "retention-base" }>): void;
 }
 
 /** Why a run is stopped when the app closes: it is then interrupted, not cancelled. */
@@ -81,7 +88,7 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
       if (found !== null) return found.result.out === folder ? { output: found.path, result: found.result, isReused: true } : copyTraining(work, found, key);
       requireSameWork(work, key);
       writeTrainKey(folder, key);
-      const result = await trainUntilDone(work, jobOf(work, start.path));
+      const result = await trainUntilDone(work, jobOf(work, start.path), await retentionBaseOf(work));
       stages.record(key, "train", result.adapter, { ...result, out: folder });
       return { output: result.adapter, result, isReused: false };
     },
@@ -132,12 +139,13 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
   }
 
   /** Trains; when the engine process dies after a new checkpoint, goes on from it. */
-  async function trainUntilDone(work: Work, job: TrainJob): Promise<TrainResult> {
+  async function trainUntilDone(work: Work, job: TrainJob, base: KnownBase): Promise<TrainResult> {
     let from = -1;
+    const emit: Emit = (event) => (event.type === "retention-base" ? base.keep(event) : work.record.emit(event));
     for (let spec = job; ; ) {
       if (!spec.resume) startAgain(work);
       try {
-        return resultOrThrow(await engine.run(spec, { emit: work.record.emit, signal: work.signal }));
+        return resultOrThrow(await engine.run({ ...spec, ...(base.known.length > 0 && { knownBases: base.known }) }, { emit, signal: work.signal }));
       } catch (error) {
         const step = error instanceof JobFailure && error.hasDied ? error.lastCheckpointStep : null;
         if (!(error instanceof JobFailure) || step === null || step <= from) throw error;
@@ -146,6 +154,25 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
         spec = { ...job, resume: true };
       }
     }
+  }
+
+  /** What retention is measured against is measured once for the same questions of the same model. */
+  async function retentionBaseOf({ config, id, record }: Work): Promise<KnownBase> {
+    const retention = retentionOf(config);
+    if (retention === null) return { known: [], keep: () => {} };
+    const { questions, shots, limit } = retention;
+    const key = stageKey("retention-base", {
+      model: stages.fingerprintOf(config.model), tokenizer: await tokenizerHash(config.model), questions: await contentHash(questions, "train: retention questions"), shots, limit, seed: config.seed,
+    });
+    const rows = store.retentionBases.find(key);
+    return {
+      known: rows.map(({ by, likelihoods }) => ({ by, likelihoods })),
+      keep({ base, isKnown }) {
+        const from = rows.find(({ by }) => by === base.by);
+        if (!isKnown) store.retentionBases.put(key, { ...base, runId: id, measuredMs: now() });
+        else if (from !== undefined && from.runId !== id) record.note({ kind: "reused", text: `What the base knows of the retention questions was measured by run ${from.runId}: it was not asked again.` });
+      },
+    };
   }
 
   /** Training begins at step 0 though points of an earlier try are there: no checkpoint had been written. */

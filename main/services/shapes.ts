@@ -10,9 +10,12 @@ import type { JobResult, ProbeScore, CalibrateResult, CalibrateTaskResult, InitR
 import type { MemoryPlan, MemoryProposal } from "../../native-models/training/memory-plan.ts";
 import type { MeasuredWidth } from "../engine/readers.ts";
 import type { ProbeAnswer, ProgressEvent, RetentionPoint, TrainPoint, ValidationPoint } from "../engine/events.ts";
+import type { Verdict } from "../db/turns.ts";
+import type { VoteCount } from "../db/votes.ts";
 import type { RunSettings, TrainSettings, ProbeStart, Sampling, Subject } from "./params.ts";
 
 export type { ErrorParts, TrainPoint, ValidationPoint, RetentionPoint, ProgressEvent, ProbeAnswer, ProbeScore, MemoryPlan, MemoryProposal };
+export type { Verdict };
 export type { ColumnMapping, Sampling, Split, Subject } from "./params.ts";
 export type { InputReport, ModuleReport, StartReport };
 export type { RowsHead, RowsReport } from "../engine/jobs.ts";
@@ -269,6 +272,16 @@ export interface ScoreWords {
   flips: string;
 }
 
+/** Where answers of the base come from that were not asked again. */
+export interface BaseSource {
+  probeId: number;
+  /** Of that probe; null where it stood alone. */
+  runId: number | null;
+  askedMs: number;
+  /** How many were taken. */
+  answers: number;
+}
+
 export interface ProbeSummary {
   id: number;
   runId: number | null;
@@ -286,6 +299,8 @@ export interface ProbeSummary {
   /** Null without a tuned model to compare. */
   words: ScoreWords | null;
   questionsPerSecond: number | null;
+  /** Null where the base was asked. */
+  baseFrom: BaseSource | null;
   createdMs: number;
   endedMs: number | null;
   error: (ErrorParts & { isBug: boolean }) | null;
@@ -316,7 +331,6 @@ export type AnswerCounts = Record<AnswerPair["flip"] | "all", number>;
 
 // ---- conversations ----
 
-export type Verdict = "left" | "right" | "tie" | "both-bad";
 
 /** A model that can be asked: the base, or a run's adapter or checkpoint. */
 export interface SubjectView {
@@ -407,17 +421,8 @@ export interface ChatTemplateView {
   warning: ErrorParts | null;
 }
 
-/** Votes for one state of a run against one rival. */
-export interface VoteTally {
-  runId: number;
-  /** "its adapter", "step 20" */
-  own: string;
-  /** "the base", "run 2" */
-  rival: string;
-  won: number;
-  lost: number;
-  ties: number;
-  bothBad: number;
+/** Votes for one state of a run ("its adapter", "step 20") against one rival ("the base", "run 2"). */
+export interface VoteTally extends VoteCount {
   /** Share of the votes with a winner that the run won, with its 95 % Wilson interval; null without any. */
   share: { value: number; low: number; high: number } | null;
   /** Two-sided sign test of won against lost; null without any. */

@@ -2,12 +2,12 @@
 // Model weights count by the fingerprint of their headers, sizes and times; other files by their content.
 
 import { createHash } from "node:crypto";
-import { createReadStream, statSync, readdirSync } from "node:fs";
+import { createReadStream, existsSync, statSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
 
 /** Raised when a stage's output changes for the same settings, so that older outputs are not taken for it. */
-const stageVersions = { calibrate: 2, "calibrate-task": 2, init: 2, "start-report": 1, train: 1, probe: 1 } as const;
+const stageVersions = { calibrate: 2, "calibrate-task": 2, init: 2, "start-report": 1, train: 1, probe: 1, "base-answers": 1, "retention-base": 1 } as const;
 
 export function stageKey(stage: keyof typeof stageVersions, dependsOn: Record<string, string | number | boolean | null>): string {
   const sorted = Object.entries(dependsOn).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -22,6 +22,12 @@ export async function contentHash(path: string, where: string): Promise<string> 
     for await (const chunk of createReadStream(file.path)) hash.update(chunk as Buffer);
   }
   return hash.digest("hex");
+}
+
+/** Of a model's tokenizer, which the fingerprint of its weights does not cover; null where it has none yet. */
+export async function tokenizerHash(model: string): Promise<string | null> {
+  const file = join(model, "tokenizer.json");
+  return existsSync(file) ? contentHash(file, "model") : null;
 }
 
 /** Names, sizes and times of the files at `path`: changes when an output was touched. Null when nothing is there. */

@@ -124,7 +124,7 @@ test("measurements of retention are kept a step, from step 0, and taken back aft
 });
 
 test("flips are the questions that the tuned model lost or gained", () => {
-  const probe = store.probes.insert({ runId: null, key: "k", style: "knowledge", config: {}, owner: "me", createdMs: 1 });
+  const probe = store.probes.insert({ runId: null, key: "k", baseKey: "b", style: "knowledge", config: {}, owner: "me", createdMs: 1 });
   const answer = (index: number, subject: "base" | "tuned", isExact: boolean) => ({
     index, subject, isExact, question: `q${index}`, accepted: ["yes"], prompt: "p", answer: "a", isContained: isExact, logLikelihoodNats: -1, measures: { strict: Number(isExact) }, verdict: null,
   });
@@ -144,7 +144,7 @@ test("flips are the questions that the tuned model lost or gained", () => {
 });
 
 test("answers are searched as they are written and ordered by the change of likelihood", () => {
-  const probe = store.probes.insert({ runId: null, key: "k", style: "knowledge", config: {}, owner: "me", createdMs: 1 });
+  const probe = store.probes.insert({ runId: null, key: "k", baseKey: "b", style: "knowledge", config: {}, owner: "me", createdMs: 1 });
   const answer = (index: number, subject: "base" | "tuned", nats: number, text: string) => ({
     index, subject, isExact: false, question: `what is ${index}`, accepted: [`right ${index}`], prompt: "p", answer: text, isContained: false, logLikelihoodNats: nats, measures: {}, verdict: null,
   });

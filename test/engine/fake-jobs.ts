@@ -103,6 +103,7 @@ async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<Jo
     const { floor, limit: questions } = spec.retention;
     const retention = retentionAt(step);
     const isAbove = floor === null || retention >= floor;
+    if (step === 0) emit({ type: "retention-base", base: spec.knownBases?.[0] ?? { by: "forward", likelihoods: [{ nats: -2, isGreedy: true }] }, isKnown: spec.knownBases !== undefined });
     emit({ type: "retention", point: { step, retention, low: retention - 0.02, high: retention + 0.02, baseNats: -2, nats: -2 + Math.log(retention), exact: { base: 4, now: 3 }, questions, isAbove, elapsedMs: 5 } });
     return isAbove;
   };
@@ -161,14 +162,19 @@ async function countRows({ spec, emit, signal }: Context<CountRowsJob>): Promise
 async function probe({ spec, emit, signal, has }: Context<ProbeJob>): Promise<JobResult> {
   const questions = spec.limit ?? 4;
   const subjects = spec.adapter === null ? (["base"] as const) : (["base", "tuned"] as const);
-  const answered = spec.answered ?? [];
+  const answered = [...(spec.answered ?? [])];
+  for (const answer of spec.known ?? []) {
+    if (answer.index >= questions || answered.some(({ index, subject }) => index === answer.index && subject === "base")) continue;
+    emit({ type: "answer", isKnown: true, ...answer });
+    answered.push(answer);
+  }
   for (let index = 0; index < questions; index++) {
     const open = subjects.filter((subject) => !answered.some((answer) => answer.index === index && answer.subject === subject));
     await wait(has("slow") && open.length > 0 ? 20 : 0);
     signal.throwIfAborted();
     for (const subject of open) {
       const isExact = subject === "base" ? index % 2 === 0 : index % 4 === 0;
-      emit({ type: "answer", index, subject, question: `question ${index}`, accepted: ["yes"], prompt: `Q: question ${index}\nA:`, answer: isExact ? "yes" : "no", isExact, isContained: isExact, logLikelihoodNats: -1, measures: {}, verdict: answered.length === 0 ? null : `after ${answered.length}` });
+      emit({ type: "answer", isKnown: false, index, subject, question: `question ${index}`, accepted: ["yes"], prompt: `Q: question ${index}\nA:`, answer: isExact ? "yes" : "no", isExact, isContained: isExact, logLikelihoodNats: -1, measures: {}, verdict: spec.answered?.length ? `after ${spec.answered.length}` : null });
     }
   }
   const measures: Record<string, number> = spec.task === "gsm8k" ? { strict: 0.5, flexible: 0.625 } : {};

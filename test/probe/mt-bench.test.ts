@@ -176,6 +176,22 @@ describe("a probe of two turns", () => {
     expect(result.base.measures).toMatchObject({ rating: 8, "turn 1": 8, "turn 2": 8 });
   });
 
+  test("what the base said and how it was rated is taken from another probe, turn by turn", async () => {
+    reply = () => verdict("[[8]]");
+    const known = [...new Map((await probe()).answers.map((answer) => [answer.index, answer])).values()];
+    seen = [];
+    const { answers, result } = await probe({ known });
+    expect(seen).toHaveLength(0);
+    expect(answers).toHaveLength(4);
+    expect(result.base.measures).toMatchObject({ rating: 8 });
+
+    // A first turn that is not taken may be answered otherwise: then the second is asked too.
+    reply = () => verdict("[[2]]");
+    const changed = known.map((answer) => (answer.index === 0 ? { ...answer, accepted: ["other"] } : answer.index === 1 ? { ...answer, prompt: "other" } : answer));
+    expect((await probe({ known: changed })).result.base.measures).toMatchObject({ rating: 5 });
+    expect(seen).toHaveLength(2);
+  });
+
   test("a verdict without a rating is kept and not counted", async () => {
     reply = (n) => verdict(n === 1 ? "I cannot say." : "[[4]]");
     const { answers, result } = await probe();

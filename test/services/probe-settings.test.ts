@@ -70,7 +70,7 @@ describe("a probe that was stopped", () => {
   test("is left alone by one with other settings, and by one that is to begin anew", async () => {
     const { services } = world.open();
     const { settings } = await stopped(services);
-    for (const other of [{ ...settings, limit: 3, continueStopped: true }, { ...settings, limit: 3, task: "triviaqa" as const, continueStopped: true }, { ...settings, continueStopped: false }]) {
+    for (const other of [{ ...settings, limit: 3, continueStopped: true }, { ...settings, limit: 3, task: "triviaqa" as const, continueStopped: true }, { ...settings, fresh: true, continueStopped: false }]) {
       const { id } = await services.probe.start({ ...other, limit: other.limit });
       for await (const event of services.probe.follow(id)) {
         if (event.type !== "answers") continue;

@@ -31,7 +31,7 @@ export function make(context: Context): Command {
     .action(async (options: Options) => {
       const { model, adapter, questions, task, split, answers, width } = options;
       const client = context.client();
-      const { id } = await client.probe.start({ model, width, adapter: adapter ?? null, questions, task: task ?? null, split: split ?? null, ...probeSettings(options), continueStopped: true });
+      const { id } = await client.probe.start({ model, width, adapter: adapter ?? null, questions, task: task ?? null, split: split ?? null, ...probeSettings(options), continueStopped: options.fresh !== true });
       const cancel = () => void client.probe.cancel({ id }).catch(() => {}); // it has just ended: the loop below sees it
       if (context.signal.aborted) cancel();
       context.signal.addEventListener("abort", cancel);

@@ -54,7 +54,7 @@ export function make(context: Context): Command {
       const probe = options.probeQuestions === undefined ? null : { ...probeSettings(options), questions: options.probeQuestions, task: options.probeTask ?? null };
       const taskProbe = options.taskQuestions === undefined ? null : {
         questions: options.taskQuestions, task: options.taskProbe ?? null, shots: options.taskShots ?? null, shotsFrom: options.taskShotsFrom ?? null,
-        mayRunPrograms: options.sandbox ?? false, judge: judgeSettings(options), limit: options.limit ?? null,
+        mayRunPrograms: options.sandbox ?? false, judge: judgeSettings(options), limit: options.limit ?? null, ...(options.fresh && { fresh: options.fresh }),
       };
       const { id } = await context.client().runs.start({
         name: name ?? null, model, questions, samples, calibrationLength, scaling, method, rank, probe, taskProbe,

@@ -38,7 +38,9 @@ export async function measureRetention(run: OpenedRun, figures: RunFigures, emit
   const { settings, by } = retention;
   const { floor } = settings;
   const started = performance.now();
-  const now = await likelihoods(retention, figures.retention === null ? emit : null, signal);
+  const isFirst = figures.retention === null;
+  const known = isFirst ? (run.spec.knownBases ?? []).find((each) => each.by === by && each.likelihoods.length === retention.rows.count) : undefined;
+  const now = known?.likelihoods ?? (await likelihoods(retention, isFirst ? emit : null, signal));
   if (now.some(({ nats }) => !Number.isFinite(nats))) throw diverged(run, `Training diverged at step ${state.step} or before: the likelihood of a right answer is not a number.`);
   const base = figures.retention?.base ?? now; // an adapter starts as the base
   const measured = retentionOf(base, now);
@@ -46,6 +48,7 @@ export async function measureRetention(run: OpenedRun, figures: RunFigures, emit
   const progress = follow(figures.retention ?? { by, base, last: at, above: at }, at, floor);
   const isAbove = progress.above === at;
   if (floor !== null && isAbove && state.step > 0) keepState(run.checkpoints, "retained", state, at.retention);
+  if (isFirst) emit({ type: "retention-base", base: { by, likelihoods: now }, isKnown: known !== undefined });
   emit({ type: "retention", point: { step: state.step, ...measured, questions: now.length, isAbove, elapsedMs: performance.now() - started } });
   if (!isAbove && progress.above.step === 0) throw forgottenAtOnce(run, at.retention, floor!);
   figures.retention = progress;

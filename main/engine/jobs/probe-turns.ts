@@ -42,8 +42,8 @@ export async function askTurns(asking: Asking): Promise<TurnQuestion[]> {
   return questions;
 }
 
-async function askTurn({ spec, answerer, tokenizer, adapters, subjects, tally, signal }: Asking, turn: number, open: readonly { question: TurnQuestion; subject: Subject }[], onDone: () => void): Promise<void> {
-  const prompts = open.map(({ question, subject }) => {
+async function askTurn({ spec, answerer, tokenizer, adapters, subjects, tally, signal }: Asking, turn: number, all: readonly { question: TurnQuestion; subject: Subject }[], onDone: () => void): Promise<void> {
+  const prompts = all.map(({ question, subject }) => {
     const messages = question.turns.slice(0, turn + 1).flatMap((content, i): ChatMessage[] => {
       const answer = i < turn ? tally.find(answerIndex(question, i), subject)?.answer : undefined;
       return [{ role: "user", content }, ...(answer === undefined ? [] : [{ role: "assistant" as const, content: answer }])];
@@ -58,20 +58,23 @@ async function askTurn({ spec, answerer, tokenizer, adapters, subjects, tally, s
         fix: "Allow fewer new tokens an answer, or leave the question out.",
       });
     }
-    return { prompt, ids, room };
+    const reference = question.references[turn];
+    return { question, subject, prompt, ids, room, index: answerIndex(question, turn), accepted: reference ? [reference] : [] };
   });
+  for (const asked of prompts) if (asked.subject === "base") tally.takeKnown(asked);
+  const open = prompts.filter(({ index, subject }) => tally.find(index, subject) === undefined);
+  for (let known = prompts.length - open.length; known > 0; known--) onDone();
   await answerer.answerAll(
-    open.map(({ subject }, i) => ({ ids: prompts[i].ids, adapter: subject === "tuned" ? 0 : null, maxNewTokens: Math.min(prompts[i].room, spec.maxNewTokens ?? mtBench.newTokens) })),
+    open.map(({ subject, ids, room }) => ({ ids, adapter: subject === "tuned" ? 0 : null, maxNewTokens: Math.min(room, spec.maxNewTokens ?? mtBench.newTokens) })),
     {
       adapters,
       rows: spec.batch * subjects.length,
       eosIds: answerer.checkpoint.config.eosIds,
       onAnswer(row, { generated }) {
-        const { question, subject } = open[row];
-        const reference = question.references[turn];
+        const { question, subject, index, accepted, prompt } = open[row];
         tally.put({
-          index: answerIndex(question, turn), subject, question: turn === 0 ? question.turns[turn] : `(Turn ${turn + 1}) ${question.turns[turn]}`, accepted: reference ? [reference] : [],
-          prompt: prompts[row].prompt, answer: tokenizer.decode(generated.ids), isExact: false, isContained: false, logLikelihoodNats: NaN, measures: {}, verdict: null,
+          index, subject, question: turn === 0 ? question.turns[turn] : `(Turn ${turn + 1}) ${question.turns[turn]}`, accepted,
+          prompt, answer: tokenizer.decode(generated.ids), isExact: false, isContained: false, logLikelihoodNats: NaN, measures: {}, verdict: null,
         });
         onDone();
       },

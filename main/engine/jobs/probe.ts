@@ -1,6 +1,6 @@
 // A probe: every question answered and scored by the base and, where an adapter is given, by the tuned model beside it in
 // the same runs. Each answer is sent as it is known, which is not the order of the questions. What an earlier try has
-// answered is not asked again.
+// answered is not asked again, and neither is the base where another probe asked it the same.
 
 import type { Tokenizer } from "../../../native-models/checkpoint/types.ts";
 import type { AdapterFeeds } from "../../../native-models/answering/adapter-feeds.ts";
@@ -41,7 +41,7 @@ export async function runProbe(spec: ProbeJob, emit: Emit, signal: AbortSignal):
       tokenizer: withTemplate(warm.tokenizer, spec.chatTemplate),
       adapters: warmAdapters(warm, spec.adapter === null ? [] : [spec.adapter]),
       subjects: spec.adapter === null ? ["base"] : ["base", "tuned"],
-      tally: answerTally(spec.answered ?? [], spec.adapter !== null, emit),
+      tally: answerTally(spec, emit),
       emit,
       signal,
     };
@@ -69,11 +69,14 @@ export async function runProbe(spec: ProbeJob, emit: Emit, signal: AbortSignal):
 /** Returns how many questions were asked now. */
 async function askItems({ spec, answerer, tokenizer, adapters, subjects, tally, emit, signal }: Asking, runProgram: RunProgram | null): Promise<number> {
   const items = await probeItems(spec, tokenizer, answerer.maxLength, runProgram);
+  for (const item of items) tally.takeKnown(item);
   // A question's rows stand side by side, so that base and tuned model work on the same ones at the same time.
   const order = items.flatMap((item) => subjects.map((subject) => ({ subject, item }))).filter(({ subject, item }) => tally.find(item.index, subject) === undefined);
-  const from = items.length - Math.ceil(order.length / subjects.length);
-  const report = trackProgress({ emit, stage: spec.style === "knowledge" ? "Asking what the model knows" : "Asking for the task", unit: "questions", total: items.length, from });
-  let answered = 0;
+  const open = new Map<number, number>(); // answers that a question still lacks
+  for (const { item } of order) open.set(item.index, (open.get(item.index) ?? 0) + 1);
+  const asked = open.size;
+  let done = items.length - asked;
+  const report = trackProgress({ emit, stage: spec.style === "knowledge" ? "Asking what the model knows" : "Asking for the task", unit: "questions", total: items.length, from: done });
   await answerer.answerAll(
     order.map(({ subject, item }) => ({
       ids: item.promptIds,
@@ -93,11 +96,11 @@ async function askItems({ spec, answerer, tokenizer, adapters, subjects, tally, 
         const { question, accepted, prompt, index } = item;
         const logLikelihoodNats = likelihood.logLikelihood / likelihood.tokens;
         tally.put({ index, subject, question, accepted, prompt, answer, isExact, isContained, measures, verdict, logLikelihoodNats });
-        answered += 1;
-        report(from + Math.floor(answered / subjects.length));
+        open.set(index, open.get(index)! - 1);
+        if (open.get(index) === 0) report((done += 1));
       },
       signal,
     },
   );
-  return items.length - from;
+  return asked;
 }
