@@ -5,11 +5,11 @@
 import type { LoadedModule, PeftAdapter } from "../adapter/peft.ts";
 import type { ModelConfig } from "../checkpoint/types.ts";
 import { groupsOf } from "../programs/names.ts";
-import { f32, type TensorData } from "../runtime/session.ts";
+import { f32, i64, type TensorData } from "../runtime/session.ts";
 
 export interface AdapterFeeds {
   feeds: Record<string, TensorData>;
-  /** R, at least 1: without adapters one direction of zeros stands in. */
+  /** R; 0 without adapters. */
   totalRank: number;
   /** Directions [start, end) of each adapter. */
   spans: readonly { start: number; end: number }[];
@@ -23,7 +23,6 @@ export function adapterFeeds(config: ModelConfig, adapters: readonly PeftAdapter
     spans.push({ start: totalRank, end: totalRank + widest });
     totalRank += widest;
   }
-  totalRank = Math.max(1, totalRank);
   const tables = adapters.map((adapter) => new Map(adapter.modules.map((module) => [module.name, module])));
   const feeds: Record<string, TensorData> = {};
   for (const { name, modules, in: size, out } of groupsOf(config)) {
@@ -61,12 +60,13 @@ function placeModule(module: LoadedModule, { a, b, columns, column, firstRow }: 
   }
 }
 
-/** Weighing [N,R] of tokens: `adapterOf(token)` is an index into the adapters, or null for the base. */
-export function weighTokens(tokens: number, { totalRank, spans }: AdapterFeeds, adapterOf: (token: number) => number | null): TensorData {
+/** Feeds that choose each token's adapter: an index into the adapters, or null for the base. */
+export function weighTokens(adapterOfToken: readonly (number | null)[], { totalRank, spans }: AdapterFeeds): Record<string, TensorData> {
+  const tokens = adapterOfToken.every((adapter) => adapter === null) ? 1 : adapterOfToken.length;
   const weights = new Float32Array(tokens * totalRank);
   for (let token = 0; token < tokens; token++) {
-    const adapter = adapterOf(token);
+    const adapter = adapterOfToken[token];
     if (adapter !== null) weights.fill(1, token * totalRank + spans[adapter].start, token * totalRank + spans[adapter].end);
   }
-  return f32(weights, tokens, totalRank);
+  return { "adapter.tokens": i64(Array.from({ length: tokens }, (_, token) => token), tokens), "adapter.weights": f32(weights, tokens, totalRank) };
 }

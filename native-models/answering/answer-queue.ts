@@ -1,14 +1,15 @@
 // Many questions over a few slots: the shared prefix is computed once for all of them, continuations are scored in the
 // runs that take in the prompts, and as rows end the next questions take their places.
-// Long prompts go first, so that those taken in together are of one length and the last rows end soon.
+// Prompts of like lengths are taken in together, long ones first, and those that begin alike side by side.
 
 import type { ModelConfig } from "../checkpoint/types.ts";
+import { commonLength } from "../data/common-prefix.ts";
 import type { AdapterFeeds } from "./adapter-feeds.ts";
 import { KeyValueCache } from "./cache.ts";
 import { continuationOf, type Continuation, type ScoredToken } from "./continuation.ts";
-import { chooseNext, decodeAll, type DecodingRow, type Generated, type GenerateOptions } from "./decoding.ts";
+import { chooseNext, decodeAll, freeSlot, type DecodingRow, type Foreseen, type Generated, type GenerateOptions } from "./decoding.ts";
 import type { Forward, SlotRow, Wanted } from "./forward.ts";
-import { shareablePrefix } from "./prefix.ts";
+import { computePrefix } from "./prefix.ts";
 
 export interface Question {
   ids: readonly number[];
@@ -50,47 +51,58 @@ export async function answerQueue({ forward, config, maxLength, none }: Model, q
   signal?.throwIfAborted();
   const answers: Answered[] = questions.map(() => ({ generated: { ids: [], stopped: "length" }, continuations: [] }));
   if (questions.length === 0) return answers;
-  const slots = Math.min(options.rows, questions.length);
-  const queue = questions.map((_, index) => index).sort((a, b) => questions[b].ids.length - questions[a].ids.length || a - b);
-  const prefix = shareablePrefix(questions);
-  const seeds = prefix.length > 0 ? await prefix.compute(forward, config, adapters) : null;
+  const prefix = await computePrefix(questions, forward, config, adapters);
+  const { lanes } = prefix;
+  const slots = Math.ceil(Math.min(options.rows, questions.length) / lanes) * lanes;
+  const queues = Array.from({ length: lanes }, (): number[] => []);
+  for (const index of byBeginning(questions, prefix.length)) queues[prefix.laneOf(questions[index].adapter)].push(index);
   const cache = new KeyValueCache(config, slots);
-  /** Whose prefix each slot holds; none yet: undefined. A row writes behind it only. */
-  const prefixOf: (number | null | undefined)[] = Array.from({ length: slots });
   const listening = listenTo(options.onAnswer);
 
   async function admit(active: readonly DecodingRow[]): Promise<DecodingRow[]> {
     listening.throwIfFailed();
-    const free = slots - active.length;
-    const isWorthIt = active.length === 0 || free >= Math.min(queue.length, Math.ceil(slots * freeShare));
-    if (queue.length === 0 || !isWorthIt) return [];
-    const indices = queue.splice(0, free);
-    const taken = indices.map((index) => questions[index]);
-    const longest = Math.max(...taken.map(({ ids, scored = [], maxNewTokens }) => ids.length + Math.max(Math.min(maxNewTokens, expectedTokens), ...scored.map(({ length }) => length))));
-    cache.reserve(longest);
-    if (seeds) taken.forEach(({ adapter }, i) => bringPrefix(active.length + i, adapter));
-    const { next, continuations } = await takeIn(active.length, indices);
-    return taken.map(({ adapter, ids, maxNewTokens }, i) => {
-      answers[indices[i]].continuations = continuations[i];
-      return { adapter, length: ids.length, index: indices[i], ids: [], next: next[i], maxNewTokens };
+    const taken = new Set(active.map(({ slot }) => slot));
+    const room = queues.map((queue, lane) => Math.min(queue.length, slots / lanes - active.filter(({ slot }) => slot % lanes === lane).length));
+    const fits = sum(room);
+    const isWorthIt = active.length === 0 || fits >= Math.min(sum(queues.map(({ length }) => length)), Math.ceil(slots * freeShare));
+    if (fits === 0 || !isWorthIt) return [];
+    const rows = queues.flatMap((queue, lane) =>
+      queue.splice(0, room[lane]).map((index): SlotRow & { index: number } => {
+        const slot = freeSlot(taken, lane, lanes);
+        taken.add(slot);
+        return { index, slot, adapter: questions[index].adapter, length: prefix.length };
+      }),
+    );
+    const own = rows.map(({ index }) => {
+      const { ids, scored = [], maxNewTokens } = questions[index];
+      return ids.length - prefix.length + Math.max(Math.min(maxNewTokens, expectedTokens), ...scored.map(({ length }) => length));
+    });
+    cache.reserve(Math.max(...own));
+    const { firsts, continuations } = await takeIn(rows);
+    return rows.map(({ index, slot, adapter }, i) => {
+      answers[index].continuations = continuations[i];
+      const { ids, maxNewTokens } = questions[index];
+      return { adapter, slot, length: ids.length, index, ids: [], maxNewTokens, ...firsts[i] };
     });
   }
 
-  /** Brings the prompts of questions into the slots from `first` on: each one's first new token, and its continuations. */
-  async function takeIn(first: number, indices: readonly number[]): Promise<{ next: number[]; continuations: Continuation[][] }> {
-    const taken = indices.map((index) => questions[index]);
-    const rest = taken.map(({ ids }) => ids.slice(prefix.length));
-    const scored = taken.map(({ scored = [] }) => distinct(scored));
+  /** Brings the prompts of questions into their slots: each one's first new token, what is known behind it, and its continuations. */
+  async function takeIn(taken: readonly (SlotRow & { index: number })[]): Promise<{ firsts: Pick<DecodingRow, "next" | "foreseen">[]; continuations: Continuation[][] }> {
+    const asked = taken.map(({ index }) => questions[index]);
+    const rest = asked.map(({ ids }) => ids.slice(prefix.length));
+    const scored = asked.map(({ scored: lists = [] }) => distinct(lists));
     const after = (n: number): number[][] => scored.map((list) => (list[n] ?? []).slice(0, -1));
     const tokens: ScoredToken[][][] = scored.map((list) => list.map(() => []));
     const next: number[] = [];
+    const foreseen: Foreseen[][] = taken.map(() => []);
 
     async function run(rows: readonly SlotRow[], news: readonly (readonly number[])[], places: readonly (Wanted & { n: number })[], isPrompt: boolean): Promise<void> {
-      const found = await forward({ cache, first, rows, news, wanted: places, adapters, needsLogits: isPrompt && options.choose !== undefined, keeps: isPrompt });
+      const found = await forward({ cache, prefix, rows, news, wanted: places, adapters, needsLogits: isPrompt && options.choose !== undefined, keeps: isPrompt });
       found.forEach((each, i) => {
         const { row, n, at, target } = places[i];
         if (target !== undefined) tokens[row][n].push({ best: each.best, logLikelihood: each.logLikelihood, target });
-        if (isPrompt && at === rest[row].length - 1) next[row] = chooseNext({ index: indices[row], ids: [] }, each, options);
+        if (isPrompt && at === rest[row].length - 1) next[row] = chooseNext({ index: taken[row].index, ids: [] }, each, options);
+        if (isPrompt && at >= rest[row].length) foreseen[row].push({ token: news[row][at], found: each });
       });
     }
 
@@ -98,28 +110,22 @@ export async function answerQueue({ forward, config, maxLength, none }: Model, q
     const ends = rest.flatMap((ids, row) => Array.from({ length: Math.max(1, scored[row].length) }, (_, n) => ({ row, n, at: ids.length - 1, target: scored[row][n]?.[0] })));
     const inside = (n: number, offset: (row: number) => number): (Wanted & { n: number })[] =>
       after(n).flatMap((ids, row) => ids.map((_, t) => ({ row, n, at: offset(row) + t, target: scored[row][n][t + 1] })));
-    const started = taken.map(({ adapter }) => ({ adapter, length: prefix.length }));
-    await run(started, rest.map((ids, row) => [...ids, ...after(0)[row]]), [...ends, ...inside(0, (row) => rest[row].length)], true);
-    const ready = taken.map(({ adapter, ids }) => ({ adapter, length: ids.length }));
+    await run(taken, rest.map((ids, row) => [...ids, ...after(0)[row]]), [...ends, ...inside(0, (row) => rest[row].length)], true);
+    const ready = taken.map((row, i) => ({ ...row, length: asked[i].ids.length }));
     const most = Math.max(...scored.map(({ length }) => length));
     for (let n = 1; n < most; n++) if (after(n).some((ids) => ids.length > 0)) await run(ready, after(n), inside(n, () => 0), false);
 
-    const continuations = taken.map(({ scored: asked = [] }, row) =>
-      asked.map((ids) => continuationOf(ids.length === 0 ? [] : tokens[row][scored[row].findIndex((other) => isSame(other, ids))])),
+    const continuations = asked.map(({ scored: lists = [] }, row) =>
+      lists.map((ids) => continuationOf(ids.length === 0 ? [] : tokens[row][scored[row].findIndex((other) => isSame(other, ids))])),
     );
-    return { next, continuations };
-  }
-
-  function bringPrefix(slot: number, adapter: number | null): void {
-    if (!seeds || prefixOf[slot] === adapter) return;
-    cache.copy(seeds.cache, seeds.slotOf(adapter), slot, 0, prefix.length);
-    prefixOf[slot] = adapter;
+    return { firsts: taken.map((_, row) => ({ next: next[row], foreseen: foreseen[row] })), continuations };
   }
 
   await decodeAll(
     {
       forward,
       cache,
+      prefix,
       adapters,
       maxLength,
       options,
@@ -128,15 +134,29 @@ export async function answerQueue({ forward, config, maxLength, none }: Model, q
         answers[index].generated = { ids, stopped };
         listening.tell(index, answers[index]);
       },
-      move(from, to, { adapter, length }) {
-        bringPrefix(to, adapter);
-        cache.copy(cache, from, to, prefix.length, length);
-      },
     },
     [],
   );
   await listening.end();
   return answers;
+}
+
+/**
+ * Questions in the order in which they are taken in: of like own lengths, within a factor of two, together, the long ones
+ * first; among those, by their tokens.
+ */
+function byBeginning(questions: readonly Question[], shared: number): number[] {
+  const sizes = questions.map(({ ids }) => Math.floor(Math.log2(ids.length - shared)));
+  return questions.map((_, index) => index).sort((a, b) => sizes[b] - sizes[a] || compareTokens(questions[a].ids, questions[b].ids) || a - b);
+}
+
+function compareTokens(a: readonly number[], b: readonly number[]): number {
+  const at = commonLength(a, b);
+  return (a[at] ?? -1) - (b[at] ?? -1);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
 }
 
 /** Calls a listener that may take its time, and keeps its failures until they are asked for. */

@@ -1,6 +1,6 @@
 // Answers from a model: rows over one key/value cache, each as base or with one of the loaded adapters.
 // In: token ids of prompts. Out: generated ids, or log-likelihoods of given continuations.
-// A prefix that all prompts share (few-shot examples) is computed once for the base and once for each adapter.
+// A prefix that all questions share (few-shot examples) is computed and kept once for the base and once for each adapter.
 
 import { setImmediate as yieldToMessages } from "node:timers/promises";
 import type { Checkpoint } from "../checkpoint/types.ts";
@@ -13,7 +13,7 @@ import { KeyValueCache } from "./cache.ts";
 import { continuationOf, logSumExp, type Continuation } from "./continuation.ts";
 import { chooseNext, decodeAll, type Generated, type GenerateOptions } from "./decoding.ts";
 import { forwardOver, type SlotRow } from "./forward.ts";
-import { shareablePrefix } from "./prefix.ts";
+import { noPrefix } from "./prefix.ts";
 
 export type { Continuation } from "./continuation.ts";
 export type { Answered, Question, QueueOptions } from "./answer-queue.ts";
@@ -66,28 +66,19 @@ export async function createAnswerer({ checkpoint, maxLength, quantised = null, 
   const program = buildAnswerProgram(checkpoint, { maxLength, hasAdapters: true, quantised });
   const session = await openSession(program, { prepack: true, spins: shortSpin, ...sessionOptions, weightsFolder: quantised?.folder ?? checkpoint.weights.folder });
   const none = adapterFeeds(config, []);
-  const forward = forwardOver(session, config.heads / config.kvHeads, config.vocabulary);
+  const forward = forwardOver(session, config);
+  const prefix = noPrefix(config);
 
   return {
     checkpoint,
     maxLength,
     async begin(rows, { adapters = none, signal } = {}) {
       signal?.throwIfAborted();
-      const prefix = shareablePrefix(rows);
       const cache = new KeyValueCache(config, rows.length);
-      const started: SlotRow[] = rows.map(({ adapter }) => ({ adapter, length: 0 }));
-      if (prefix.length > 0) {
-        const seeds = await prefix.compute(forward, config, adapters);
-        cache.reserve(Math.max(...rows.map(({ ids }) => ids.length)));
-        started.forEach((row, slot) => {
-          cache.copy(seeds.cache, seeds.slotOf(row.adapter), slot, 0, prefix.length);
-          row.length = prefix.length;
-        });
-      }
-      const rest = rows.map(({ ids }) => ids.slice(prefix.length));
-      const last = rest.map((ids, row) => ({ row, at: ids.length - 1 }));
-      const first = await forward({ cache, first: 0, rows: started, news: rest, wanted: last, adapters, needsLogits: true });
-      started.forEach((row, i) => (row.length += rest[i].length));
+      const started: SlotRow[] = rows.map(({ adapter }, slot) => ({ adapter, slot, length: 0 }));
+      const last = rows.map(({ ids }, row) => ({ row, at: ids.length - 1 }));
+      const first = await forward({ cache, prefix, rows: started, news: rows.map(({ ids }) => ids), wanted: last, adapters, needsLogits: true });
+      started.forEach((row, i) => (row.length += rows[i].ids.length));
       await yieldToMessages();
 
       return {
@@ -95,7 +86,7 @@ export async function createAnswerer({ checkpoint, maxLength, quantised = null, 
           // Token t of a continuation predicts token t+1; the last one predicts nothing.
           const news = continuations.map((ids) => ids.slice(0, -1));
           const wanted = news.flatMap((ids, row) => ids.map((_, at) => ({ row, at, target: continuations[row][at + 1] })));
-          const found = wanted.length === 0 ? [] : await forward({ cache, first: 0, rows: started, news, wanted, adapters, keeps: false });
+          const found = wanted.length === 0 ? [] : await forward({ cache, prefix, rows: started, news, wanted, adapters, keeps: false });
           await yieldToMessages();
           return continuations.map((ids, row): Continuation => {
             if (ids.length === 0) return continuationOf([]);
@@ -108,14 +99,14 @@ export async function createAnswerer({ checkpoint, maxLength, quantised = null, 
           const own = new KeyValueCache(config, rows.length, cache.places);
           const results: Generated[] = rows.map(() => ({ ids: [], stopped: "length" }));
           const decoding = started.map((row, index) => {
-            own.copy(cache, index, index, 0, row.length);
-            return { ...row, index, ids: [], next: chooseNext({ index, ids: [] }, first[index], options), maxNewTokens: options.maxNewTokens };
+            own.copy(cache, index, index, row.length);
+            return { ...row, index, ids: [], next: chooseNext({ index, ids: [] }, first[index], options), maxNewTokens: options.maxNewTokens, foreseen: [] };
           });
           const onEnd = ({ index, ids }: { index: number; ids: number[] }, stopped: Generated["stopped"]): void => {
             results[index] = { ids, stopped };
             options.onEnd?.(index, stopped);
           };
-          await decodeAll({ forward, cache: own, adapters, maxLength, options, onEnd }, decoding);
+          await decodeAll({ forward, cache: own, prefix, adapters, maxLength, options, onEnd }, decoding);
           return results;
         },
       };

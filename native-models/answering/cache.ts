@@ -1,15 +1,25 @@
 // The key/value cache of the rows that are being answered: one slot a row, every slot with room for the same number of
 // places. The program reads the slots where they lie and gives back the keys and values of new tokens only, which are
 // written in here: nothing that is in the cache is copied from step to step.
-// Keys lie as [slots,G,E,C], values as [slots,G,C,E], one pair a layer, so that the first n slots are one view.
+// Keys and values lie as [slots,G,C,E], one pair a layer, so that neighbouring slots are one view.
 
 import type { ModelConfig } from "../checkpoint/types.ts";
 import { f32, type TensorData } from "../runtime/session.ts";
 
-/** Keys [B,L·G,E,T] and values [B,L·G,T,E] of new tokens, as the program gives them. */
+/** Keys and values [..,L·G,T,E] of new tokens, as the program gives them. */
 export interface NewPlaces {
   k: TensorData;
   v: TensorData;
+}
+
+/** Where a row's new tokens are to lie. */
+export interface NewTokens {
+  /** Which of the rows that the program gives back. */
+  place: number;
+  slot: number;
+  /** First place in the slot. */
+  start: number;
+  count: number;
 }
 
 export type CacheShape = Pick<ModelConfig, "layers" | "kvHeads" | "headSize">;
@@ -20,7 +30,7 @@ export class KeyValueCache {
   #places = 0;
   readonly #keys: Float32Array[];
   readonly #values: Float32Array[];
-  /** Views of slots by "first count"; the same objects each step, so that the runtime's handles on them last. */
+  /** Views of slots by name, first and count; the same objects each step, so that the runtime's handles on them last. */
   readonly #views = new Map<string, Record<string, TensorData>>();
 
   constructor(shape: CacheShape, slots: number, places = 0) {
@@ -40,71 +50,69 @@ export class KeyValueCache {
   reserve(places: number): void {
     if (places <= this.#places) return;
     const { layers, kvHeads: G, headSize: E } = this.#shape;
-    const [before, now] = [this.#places, Math.ceil(places / placesAtOnce) * placesAtOnce];
-    const grown = (data: Float32Array, rowBefore: number, rowNow: number, rows: number): Float32Array => {
-      const target = new Float32Array(rows * rowNow);
-      for (let row = 0; rowBefore > 0 && row < rows; row++) target.set(data.subarray(row * rowBefore, (row + 1) * rowBefore), row * rowNow);
+    const [before, now] = [this.#places * E, Math.ceil(places / placesAtOnce) * placesAtOnce * E];
+    const grown = (data: Float32Array): Float32Array => {
+      const target = new Float32Array(this.#slots * G * now);
+      for (let head = 0; before > 0 && head < this.#slots * G; head++) target.set(data.subarray(head * before, (head + 1) * before), head * now);
       return target;
     };
     for (let layer = 0; layer < layers; layer++) {
-      this.#keys[layer] = grown(this.#keys[layer], before, now, this.#slots * G * E);
-      this.#values[layer] = grown(this.#values[layer], before * E, now * E, this.#slots * G);
+      this.#keys[layer] = grown(this.#keys[layer]);
+      this.#values[layer] = grown(this.#values[layer]);
     }
-    this.#places = now;
+    this.#places = now / E;
     this.#views.clear();
   }
 
-  /** Feeds of the slots from `first` on; `isEmpty`: they hold nothing yet, so no place is read. */
-  past(first: number, count: number, isEmpty: boolean): Record<string, TensorData> {
-    const key = isEmpty ? `empty ${count}` : `${first} ${count}`;
+  /**
+   * Feeds `NAME.k.i` and `NAME.v.i` of the slots from `first` on, as [..lead,G,C,E]; as many as `lead` says. `isEmpty`: they
+   * hold nothing yet, so no place is read.
+   */
+  feeds(name: string, first: number, lead: readonly number[], isEmpty = false): Record<string, TensorData> {
+    const key = `${name} ${isEmpty ? "empty" : first} ${lead.join()}`;
     const known = this.#views.get(key);
     if (known) return known;
     const { layers, kvHeads: G, headSize: E } = this.#shape;
     const C = isEmpty ? 0 : this.#places;
-    const size = G * E * C;
+    const size = G * C * E;
+    const count = lead.reduce((a, b) => a * b, 1);
+    const view = (data: Float32Array): TensorData => f32(data.subarray(first * size, (first + count) * size), ...lead, G, C, E);
     const feeds: Record<string, TensorData> = {};
     for (let layer = 0; layer < layers; layer++) {
-      feeds[`past.k.${layer}`] = f32(this.#keys[layer].subarray(first * size, (first + count) * size), count, G, E, C);
-      feeds[`past.v.${layer}`] = f32(this.#values[layer].subarray(first * size, (first + count) * size), count, G, C, E);
+      feeds[`${name}.k.${layer}`] = view(this.#keys[layer]);
+      feeds[`${name}.v.${layer}`] = view(this.#values[layer]);
     }
     this.#views.set(key, feeds);
     return feeds;
   }
 
-  /** Writes the first `counts[b]` new places of row b into slot `first + b`, from place `starts[b]` on. */
-  write(first: number, starts: readonly number[], counts: readonly number[], { k, v }: NewPlaces): void {
+  /** Writes new tokens of rows into their slots. */
+  write(rows: readonly NewTokens[], { k, v }: NewPlaces): void {
     const { layers, kvHeads: G, headSize: E } = this.#shape;
     const C = this.#places;
-    const T = k.dims[3];
+    const T = k.dims[k.dims.length - 2];
     const [newKeys, newValues] = [k.data as Float32Array, v.data as Float32Array];
-    counts.forEach((count, b) => {
-      if (starts[b] + count > C) throw new RangeError(`Place ${starts[b] + count} of ${C}`);
+    for (const { place, slot, start, count } of rows) {
+      if (start + count > C) throw new RangeError(`Place ${start + count} of ${C}`);
       for (let layer = 0; layer < layers; layer++) {
-        const [keys, values] = [this.#keys[layer], this.#values[layer]];
-        for (let g = 0; g < G; g++) {
-          const from = ((b * layers + layer) * G + g) * E * T;
-          const to = ((first + b) * G + g) * E * C;
-          for (let e = 0; e < E; e++) {
-            for (let t = 0; t < count; t++) keys[to + e * C + starts[b] + t] = newKeys[from + e * T + t];
-          }
-          values.set(newValues.subarray(from, from + count * E), to + starts[b] * E);
+        for (let head = 0; head < G; head++) {
+          const from = ((place * layers + layer) * G + head) * T * E;
+          const to = ((slot * G + head) * C + start) * E;
+          this.#keys[layer].set(newKeys.subarray(from, from + count * E), to);
+          this.#values[layer].set(newValues.subarray(from, from + count * E), to);
         }
       }
-    });
+    }
   }
 
-  /** Copies places [start, end) of a slot of `source` into a slot of this cache. */
-  copy(source: KeyValueCache, from: number, to: number, start: number, end: number): void {
+  /** Copies the first `count` places of a slot of `source` into a slot of this cache. */
+  copy(source: KeyValueCache, from: number, to: number, count: number): void {
     const { layers, kvHeads: G, headSize: E } = this.#shape;
-    const [C, S] = [this.#places, source.#places];
     for (let layer = 0; layer < layers; layer++) {
-      for (let row = 0; row < G * E; row++) {
-        const [a, b] = [(from * G * E + row) * S, (to * G * E + row) * C];
-        this.#keys[layer].set(source.#keys[layer].subarray(a + start, a + end), b + start);
-      }
-      for (let g = 0; g < G; g++) {
-        const [a, b] = [(from * G + g) * S * E, (to * G + g) * C * E];
-        this.#values[layer].set(source.#values[layer].subarray(a + start * E, a + end * E), b + start * E);
+      for (let head = 0; head < G; head++) {
+        const [a, b] = [(from * G + head) * source.#places * E, (to * G + head) * this.#places * E];
+        this.#keys[layer].set(source.#keys[layer].subarray(a, a + count * E), b);
+        this.#values[layer].set(source.#values[layer].subarray(a, a + count * E), b);
       }
     }
   }

@@ -1,11 +1,12 @@
-// The decoding loop: all rows in neighbouring slots get one token a step; a row that ends leaves its slot to the last one,
-// and new rows may take the places that are free (continuous batching, Orca, OSDI 2022).
+// The decoding loop: all rows get one token a step; as rows end, new ones may take the slots that are free (continuous
+// batching, Orca, OSDI 2022), and what then stands behind free slots moves up, so that a step looks at few.
 // In: rows whose next token is chosen. Out: each row's tokens, as soon as it ends.
 
 import { setImmediate as yieldToMessages } from "node:timers/promises";
 import type { AdapterFeeds } from "./adapter-feeds.ts";
 import type { KeyValueCache } from "./cache.ts";
 import type { Forward, Found, SlotRow } from "./forward.ts";
+import type { Prefix } from "./prefix.ts";
 
 export interface GenerateOptions {
   maxNewTokens: number;
@@ -34,36 +35,39 @@ export interface DecodingRow extends SlotRow {
   /** The next one, chosen and not yet looked at. */
   next: number;
   maxNewTokens: number;
+  /** Tokens that may follow, which the cache holds already: a row that chooses one goes on without being computed. */
+  foreseen: readonly Foreseen[];
+}
+
+export interface Foreseen {
+  token: number;
+  /** What follows it. */
+  found: Found;
 }
 
 export interface Decoding {
   forward: Forward;
   cache: KeyValueCache;
+  prefix: Prefix;
   adapters: AdapterFeeds;
   /** Longest row, prompt and answer together. */
   maxLength: number;
   options: Omit<GenerateOptions, "maxNewTokens">;
   onEnd(row: DecodingRow, stopped: Generated["stopped"]): void;
-  /** Rows to add behind `rows`, already in their slots; none when there is nothing to add yet, or anymore. */
+  /** Rows to add to `rows`, already in free slots; none when there is nothing to add yet, or anymore. */
   admit?(rows: readonly DecodingRow[]): Promise<DecodingRow[]>;
-  /** Row of slot `from` moves to slot `to`. */
-  move?(from: number, to: number, row: DecodingRow): void;
 }
 
-/** Decodes to the end of every row. Row i stands in slot i. */
+/** Decodes to the end of every row. */
 export async function decodeAll(decoding: Decoding, rows: DecodingRow[]): Promise<void> {
-  const { forward, cache, adapters, options, admit, move = (from, to, row) => cache.copy(cache, from, to, 0, row.length) } = decoding;
+  const { forward, cache, prefix, adapters, options, admit } = decoding;
   let fresh: readonly DecodingRow[] = [...rows];
   for (;;) {
     for (const row of fresh) {
       const stopped = settle(row, decoding);
       if (stopped === null) continue;
+      rows.splice(rows.indexOf(row), 1);
       decoding.onEnd(row, stopped);
-      const slot = rows.indexOf(row);
-      const last = rows.pop() as DecodingRow;
-      if (last === row) continue;
-      move(rows.length, slot, last);
-      rows[slot] = last;
     }
     options.signal?.throwIfAborted();
     const added = (await admit?.(rows)) ?? [];
@@ -73,9 +77,10 @@ export async function decodeAll(decoding: Decoding, rows: DecodingRow[]): Promis
       continue;
     }
     if (rows.length === 0) return;
+    moveUp(rows, decoding);
     const found = await forward({
       cache,
-      first: 0,
+      prefix,
       rows,
       news: rows.map(({ next }) => [next]),
       wanted: rows.map((_, row) => ({ row, at: 0 })),
@@ -84,6 +89,7 @@ export async function decodeAll(decoding: Decoding, rows: DecodingRow[]): Promis
     });
     rows.forEach((row, i) => {
       row.length += 1;
+      row.foreseen = [];
       row.next = chooseNext(row, found[i], options);
     });
     fresh = [...rows];
@@ -91,15 +97,45 @@ export async function decodeAll(decoding: Decoding, rows: DecodingRow[]): Promis
   }
 }
 
+/** Rows deeper in their lanes than the fullest lane must be take the free slots above them. */
+function moveUp(rows: readonly DecodingRow[], { cache, prefix: { lanes, length } }: Decoding): void {
+  const ofLane = Map.groupBy(rows, ({ slot }) => slot % lanes);
+  const depth = Math.max(...[...ofLane.values()].map((own) => own.length));
+  for (const [lane, own] of ofLane) {
+    const taken = new Set(own.map(({ slot }) => slot));
+    for (const row of own.filter(({ slot }) => slot >= depth * lanes)) {
+      const to = freeSlot(taken, lane, lanes);
+      cache.copy(cache, row.slot, to, row.length - length);
+      taken.add(to);
+      row.slot = to;
+    }
+  }
+}
+
+/** The first slot of a lane that is not taken. */
+export function freeSlot(taken: ReadonlySet<number>, lane: number, lanes: number): number {
+  let slot = lane;
+  while (taken.has(slot)) slot += lanes;
+  return slot;
+}
+
 export function chooseNext({ index, ids }: Pick<DecodingRow, "index" | "ids">, { best, logits }: Found, { choose }: Pick<GenerateOptions, "choose">): number {
   return choose && logits ? choose(index, logits, ids) : best;
 }
 
-/** Takes a row's next token; why the row ends with it, or null when it goes on. */
-function settle(row: DecodingRow, { options: { eosIds, onToken }, maxLength }: Decoding): Generated["stopped"] | null {
-  if (row.maxNewTokens === 0) return "length";
-  if (eosIds.includes(row.next)) return "eos";
-  row.ids.push(row.next);
-  if (onToken?.(row.index, row.next, row.ids)) return "stop";
-  return row.ids.length < row.maxNewTokens && row.length + 1 < maxLength ? null : "length";
+/** Takes a row's next token, and what is foreseen behind it; why the row ends there, or null when it goes on. */
+function settle(row: DecodingRow, decoding: Decoding): Generated["stopped"] | null {
+  const { eosIds, onToken } = decoding.options;
+  for (;;) {
+    if (row.maxNewTokens === 0) return "length";
+    if (eosIds.includes(row.next)) return "eos";
+    row.ids.push(row.next);
+    if (onToken?.(row.index, row.next, row.ids)) return "stop";
+    if (row.ids.length >= row.maxNewTokens || row.length + 1 >= decoding.maxLength) return "length";
+    const [foreseen, ...later] = row.foreseen;
+    if (foreseen?.token !== row.next) return null;
+    row.length += 1;
+    row.foreseen = later;
+    row.next = chooseNext(row, foreseen.found, decoding.options);
+  }
 }

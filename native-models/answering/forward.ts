@@ -1,17 +1,21 @@
 // Runs the answering program over slots of a cache: new tokens of several rows, in pieces that bound the memory of a run.
-// In: rows that stand in neighbouring slots and their new tokens. Out: what is wanted at chosen tokens; the cache then
-// holds the new tokens too.
+// In: rows in their slots and their new tokens. Out: what is wanted at chosen tokens; the cache then holds the new tokens
+// too.
 
-import { masked, packRows } from "../programs/packed-rows.ts";
-import { f32, i64, type Session, type TensorData } from "../runtime/session.ts";
+import type { ModelConfig } from "../checkpoint/types.ts";
+import { i64, type Session } from "../runtime/session.ts";
 import { weighTokens, type AdapterFeeds } from "./adapter-feeds.ts";
+import { attentionFeeds, layOut, packTokens, sharedTokens, type Piece, type RunRow } from "./attention-feeds.ts";
 import type { KeyValueCache } from "./cache.ts";
+import type { Prefix } from "./prefix.ts";
 
 /** A row in its slot. */
 export interface SlotRow {
   /** Index into the adapters, or null for the base. */
   adapter: number | null;
-  /** Tokens of the row that are in the cache. */
+  /** Slots are dealt out to the lanes of the prefix in turn; a row's is one of its lane. */
+  slot: number;
+  /** Tokens of the row so far, the prefix among them. */
   length: number;
 }
 
@@ -34,9 +38,9 @@ export interface Found {
 }
 
 export interface ForwardOptions {
+  /** Of what rows have beside the prefix. */
   cache: KeyValueCache;
-  /** Slot of the first row. */
-  first: number;
+  prefix: Prefix;
   rows: readonly SlotRow[];
   news: readonly (readonly number[])[];
   wanted: readonly Wanted[];
@@ -50,61 +54,78 @@ export type Forward = (options: ForwardOptions) => Promise<Found[]>;
 
 /** Most tokens of a run: from here on the matrix kernels gain nothing more, and logits of so many are held at most. */
 const tokensAtOnce = 256;
+/** Most places of a run's attention for each of those tokens: rows of unequal lengths are padded there. */
+const placesAToken = 2;
 
-/** `rep`: query heads of each key/value head. Rows' lengths are the caller's to move on. */
-export function forwardOver(session: Session, rep: number, vocabulary: number): Forward {
-  return async ({ cache, first, rows, news, wanted, adapters, needsLogits = false, keeps = true }) => {
+/** Rows' lengths are the caller's to move on. */
+export function forwardOver(session: Session, config: ModelConfig): Forward {
+  return async ({ cache, prefix, rows, news, wanted, adapters, needsLogits = false, keeps = true }) => {
     const found: Found[] = [];
-    const longest = Math.max(...news.map((ids) => ids.length));
-    const piece = Math.max(1, Math.floor(tokensAtOnce / rows.length));
-    cache.reserve(Math.max(...rows.map(({ length }, row) => length + news[row].length)));
-    for (let from = 0; from < longest; from += piece) {
-      const parts = news.map((ids) => ids.slice(from, from + piece));
-      const starts = rows.map(({ length }, row) => length + Math.min(from, news[row].length));
-      const packed = packRows(parts, { offsets: starts });
-      const rowOfToken = parts.flatMap((ids, row) => ids.map(() => row));
-      const here = wanted.map((want, i) => ({ ...want, i })).filter(({ at }) => at >= from && at < from + piece);
-      const scored = here.flatMap(({ target }, place) => (target === undefined ? [] : [{ place, target }]));
-      const isEmpty = starts.every((start) => start === 0);
-      const places = isEmpty ? 0 : cache.places;
-      const isLast = from + piece >= longest;
+    const all = rows.map(({ adapter, slot, length }, row): RunRow => ({ adapter, slot, held: length - prefix.length, news: news[row] }));
+    cache.reserve(Math.max(...all.map(({ held, news: { length } }) => held + length)));
+    for (const members of groupsOf(all)) {
+      const group = members.map((row) => all[row]);
+      const longest = Math.max(...group.map(({ news: { length } }) => length));
+      for (let from = 0; from < longest; from += tokensAtOnce) {
+        const to = Math.min(longest, from + tokensAtOnce);
+        const places = members.flatMap((row, member) => wanted.flatMap(({ at, target }, i) => (wanted[i].row === row && at >= from && at < to ? [{ member, at: at - from, target, i }] : [])));
+        await run({ rows: group, from, to }, places, keeps || to < longest);
+      }
+    }
+    return found;
+
+    async function run(piece: Piece, places: readonly { member: number; at: number; target: number | undefined; i: number }[], isKept: boolean): Promise<void> {
+      const packed = packTokens(piece);
+      const layout = layOut(piece, prefix.lanes);
+      const isEmpty = layout.firstSlot === null;
+      const scored = places.flatMap(({ target }, place) => (target === undefined ? [] : [{ place, target }]));
       const outputs = await session.run(
         {
-          ...packed.feeds,
-          ...cache.past(first, rows.length, isEmpty),
+          ids: i64(packed.ids, packed.ids.length),
+          positions: i64(packed.offsets.map((offset) => prefix.length + offset), packed.ids.length, 1),
+          ...attentionFeeds(piece, packed, layout, { prefix, cached: isEmpty ? 0 : cache.places }, config),
+          ...prefix.feeds(layout.firstLane, layout.lanes),
+          ...cache.feeds("past", layout.firstSlot ?? 0, [layout.depth, layout.lanes], isEmpty),
           ...adapters.feeds,
-          "adapter.weights": weighTokens(packed.tokens, adapters, (token) => rows[rowOfToken[token]].adapter),
-          mask: visibility(starts, parts, places, packed.longest, rep),
-          parts: i64([places, packed.longest], 2),
-          picked: i64(here.map(({ row, at }) => packed.starts[row] + at - from), here.length),
+          ...weighTokens(packed.adapters, adapters),
+          picked: i64(places.map(({ member, at }) => packed.ofRow[member][at]), places.length),
           scored: i64(scored.map(({ place }) => place), scored.length),
           targets: i64(scored.map(({ target }) => target), scored.length, 1),
         },
-        { only: ["best", ...(scored.length > 0 ? ["logLikelihood"] : []), ...(needsLogits ? ["logits"] : []), ...(keeps || !isLast ? ["k", "v"] : [])] },
+        { only: ["best", ...(scored.length > 0 ? ["logLikelihood"] : []), ...(needsLogits ? ["logits"] : []), ...(isKept ? ["k", "v"] : [])] },
       );
-      if (outputs.k) cache.write(first, starts, parts.map((ids) => ids.length), { k: outputs.k, v: outputs.v });
-      here.forEach(({ i }, place) => {
-        const logits = needsLogits ? (outputs.logits.data as Float32Array).subarray(place * vocabulary, (place + 1) * vocabulary) : null;
+      if (isKept) {
+        const written = piece.rows.map(({ slot, held }, member) => ({ place: layout.places[member], slot, start: held + piece.from, count: packed.ofRow[member].length }));
+        cache.write(written, { k: outputs.k, v: outputs.v });
+      }
+      const V = config.vocabulary;
+      places.forEach(({ i }, place) => {
+        const logits = needsLogits ? (outputs.logits.data as Float32Array).subarray(place * V, (place + 1) * V) : null;
         found[i] = { best: Number(outputs.best.data[place]), logLikelihood: NaN, logits };
       });
-      scored.forEach(({ place }, s) => (found[here[place].i].logLikelihood = outputs.logLikelihood.data[s] as number));
+      scored.forEach(({ place }, s) => (found[places[place].i].logLikelihood = outputs.logLikelihood.data[s] as number));
     }
-    return found;
   };
 }
 
-/** Mask [B,1,rep·T,P+T]: a new token sees its row's places in the cache, and the new ones up to itself. */
-export function visibility(starts: readonly number[], news: readonly (readonly number[])[], P: number, T: number, rep: number): TensorData {
-  const B = starts.length;
-  const S = P + T;
-  const mask = new Float32Array(B * rep * T * S).fill(masked);
-  for (let b = 0; b < B; b++) {
-    for (let t = 0; t < T; t++) {
-      const first = (b * rep * T + t) * S;
-      mask.fill(0, first, first + Math.min(P, starts[b]));
-      mask.fill(0, first + P, first + P + Math.min(t + 1, Math.max(1, news[b].length)));
-      for (let r = 1; r < rep; r++) mask.copyWithin(first + r * T * S, first, first + S);
+/** Rows that are computed together, in their order: as many as the bounds of a run allow, or one that is longer. */
+function groupsOf(rows: readonly RunRow[]): number[][] {
+  const groups: number[][] = [];
+  let [tokens, longest] = [0, 0];
+  rows.forEach((row, at) => {
+    if (row.news.length === 0) return;
+    const group = groups.at(-1) ?? [];
+    const before = group.findLast((other) => rows[other].adapter === row.adapter);
+    const added = row.news.length - (before === undefined ? 0 : sharedTokens(rows[before], row));
+    const widest = Math.max(longest, row.news.length);
+    const fits = tokens + added <= Math.max(tokensAtOnce, longest) && (group.length + 1) * widest <= Math.max(placesAToken * tokensAtOnce, widest * 2);
+    if (group.length > 0 && fits) {
+      group.push(at);
+      [tokens, longest] = [tokens + added, widest];
+    } else {
+      groups.push([at]);
+      [tokens, longest] = [row.news.length, row.news.length];
     }
-  }
-  return f32(mask, B, 1, rep * T, S);
+  });
+  return groups;
 }

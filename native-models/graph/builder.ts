@@ -17,6 +17,11 @@ export interface RowMap {
   valid: Value;
 }
 
+export interface KeysAndValues {
+  k: Value;
+  v: Value;
+}
+
 export class GraphBuilder {
   readonly #nodes: GraphNode[] = [];
   readonly #outputs: GraphOutput[] = [];
@@ -79,8 +84,8 @@ export class GraphBuilder {
 
   /** softmax(scores)·values. */
   softmaxMatMul(scores: Value, values: Value): Value { return this.#one("SoftmaxMatMul", [scores, values], {}); }
-  cachedAttention(q: Value, past: { k: Value; v: Value }, own: { k: Value; v: Value }, mask: Value, parts: Value): Value {
-    return this.#one("CachedAttention", [q, past.k, own.k, past.v, own.v, mask, parts], {});
+  cachedAttention(q: Value, prefix: KeysAndValues, past: KeysAndValues, own: KeysAndValues, mask: Value, parts: Value): Value {
+    return this.#one("CachedAttention", [q, prefix.k, past.k, own.k, prefix.v, past.v, own.v, mask, parts], {});
   }
   swiGlu(gate: Value, up: Value): Value { return this.op("SwiGlu", [gate, up], {})[0]; }
   softmax(x: Value): Value { return this.#one("Softmax", [x], {}); }

@@ -29,6 +29,11 @@ export function product(shape: Shape): Dim {
   return factor === 1 ? joined : `${factor}*${joined}`;
 }
 
+/** A dimension that is 1 or `dim`, as the feeds of a run have it: beside `dim` it broadcasts to it. */
+export function oneOr(dim: Dim): Dim {
+  return `1|${dim}`;
+}
+
 export function isSameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dim, i) => dim === b[i]);
 }
@@ -40,8 +45,8 @@ export function broadcast(a: Shape, b: Shape): Shape | null {
   for (let i = 0; i < rank; i++) {
     const x = a[a.length - rank + i] ?? 1;
     const y = b[b.length - rank + i] ?? 1;
-    if (x === y || y === 1) out.push(x);
-    else if (x === 1) out.push(y);
+    if (x === y || y === 1 || y === oneOr(x)) out.push(x);
+    else if (x === 1 || x === oneOr(y)) out.push(y);
     else return null;
   }
   return out;

@@ -87,17 +87,19 @@ export const lowerings = {
     emit.node("Softmax", [scores], [rows], { axis: { int: -1 } });
     if (mixed) emit.node("MatMul", [rows, values], [mixed]);
   },
-  CachedAttention: ({ emit, inputs: [q, pastK, k, pastV, v, mask, parts], outputs }) => {
-    const [overPast, overNew, scores, masked, rows, pastRows, newRows, fromPast, fromNew] = Array.from({ length: 9 }, () => emit.fresh());
-    emit.node("MatMul", [q, pastK], [overPast]);
-    emit.node("MatMul", [q, k], [overNew]);
-    emit.node("Concat", [overPast, overNew], [scores], { axis: { int: -1 } });
+  CachedAttention: ({ emit, inputs: [q, ...rest], outputs }) => {
+    const [keys, values, [mask, parts]] = [rest.slice(0, 3), rest.slice(3, 6), rest.slice(6)];
+    const names = (): string[] => keys.map(() => emit.fresh());
+    const [overEach, rowsOfEach, fromEach] = [names(), names(), names()];
+    const [scores, masked, rows, fromCache] = Array.from({ length: 4 }, () => emit.fresh());
+    keys.forEach((k, i) => emit.node("FusedMatMul", [q, k], [overEach[i]], { transB: { int: 1 } }, microsoft));
+    emit.node("Concat", overEach, [scores], { axis: { int: -1 } });
     emit.node("Add", [scores, mask], [masked]);
     emit.node("Softmax", [masked], [rows], { axis: { int: -1 } });
-    emit.node("Split", [rows, parts], [pastRows, newRows], { axis: { int: -1 } });
-    emit.node("MatMul", [pastRows, pastV], [fromPast]);
-    emit.node("MatMul", [newRows, v], [fromNew]);
-    emit.node("Add", [fromPast, fromNew], outputs);
+    emit.node("Split", [rows, parts], rowsOfEach, { axis: { int: -1 } });
+    values.forEach((v, i) => emit.node("MatMul", [rowsOfEach[i], v], [fromEach[i]]));
+    emit.node("Add", fromEach.slice(0, 2), [fromCache]);
+    emit.node("Add", [fromCache, fromEach[2]], outputs);
   },
   PickColumn: ({ emit, inputs, outputs }) => emit.node("GatherElements", inputs, outputs, { axis: { int: 1 } }),
   SwiGlu: ({ emit, inputs: [gate, up], outputs: [product, silu] }) => {

@@ -28,9 +28,9 @@ export interface OpAttributes {
   /** y = softmax(s)·v, s [..,m,n], v [..,n,e]; outputs y and the probabilities. */
   SoftmaxMatMul: Record<never, never>;
   /**
-   * Attention of new tokens over a cache and themselves, without joining the two: softmax([q·pastK | q·k] + mask) times
-   * pastV over v. q [B,G,m,E], pastK [B,G,E,P], k [B,G,E,T], pastV [B,G,P,E], v [B,G,T,E], mask [..,m,P+T], parts [2] =
-   * P and T. For answering only: no gradient passes.
+   * Attention of new tokens over a prefix that all rows of a lane share, a cache and themselves, without joining the three:
+   * softmax([q·prefixKᵀ | q·pastKᵀ | q·kᵀ] + mask) times prefixV over pastV over v. q [n,A,G,m,E], prefixes [A,G,P,E], past
+   * [n,A,G,C,E], new [n,A,G,T,E], mask [..,m,P+C+T], parts [3] = P, C and T. For answering only: no gradient passes.
    */
   CachedAttention: Record<never, never>;
   /** silu(gate) ⊙ up, silu(x) = x·σ(x); outputs the product and silu(gate). */

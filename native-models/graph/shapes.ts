@@ -1,7 +1,7 @@
 // Shape and dtype rules: what an op's outputs are, or which rule its inputs break. One row per op.
 
 import { blockMapOf } from "./block-map.ts";
-import { axisOf, broadcast, formatShape, isSameShape, plus, product, times, type Dim, type Shape } from "./dims.ts";
+import { axisOf, broadcast, formatShape, isSameShape, oneOr, plus, product, times, type Dim, type Shape } from "./dims.ts";
 import type { Op, OpAttributes } from "./ops.ts";
 import type { Dtype, Value } from "./value.ts";
 
@@ -82,7 +82,8 @@ export const shapeRules = {
     demand(inner === innerB, "Gemm", inputs, `inner sizes agree (${inner} and ${innerB})`);
     demand(a.dtype === b.dtype, "Gemm", inputs, "a and b have one dtype");
     const shape: Shape = [rows, columns];
-    if (c) demand(isSameShape(c.shape, shape) && c.dtype === a.dtype, "Gemm", inputs, `c is ${formatShape(shape)}`);
+    const isAdded = (added: Value): boolean => isSameShape(added.shape, shape) || isSameShape(added.shape, [oneOr(rows), columns]);
+    if (c) demand(isAdded(c) && c.dtype === a.dtype, "Gemm", inputs, `c is ${formatShape(shape)}, or one row of it`);
     return [{ dtype: a.dtype, shape }];
   },
   QuantisedLinear: (inputs, { bits, blockSize, in: size, out }) => {
@@ -113,15 +114,16 @@ export const shapeRules = {
     ];
   },
   CachedAttention: (inputs) => {
-    const [q, pastK, k, pastV, v, mask, parts] = inputs;
-    const lead = q.shape.slice(0, 2);
-    const isLead = (value: Value): boolean => isSameShape(value.shape.slice(0, 2), lead);
-    demand([pastK, k, pastV, v].every(isLead), "CachedAttention", inputs, "all have one batch and head count");
-    demand(isSameShape(pastV.shape.slice(2), [...pastK.shape.slice(2)].reverse()), "CachedAttention", inputs, "past keys are [..,E,P], past values [..,P,E]");
-    demand(isSameShape(v.shape.slice(2), [...k.shape.slice(2)].reverse()), "CachedAttention", inputs, "keys are [..,E,T], values [..,T,E]");
-    demand(q.shape[3] === k.shape[2] && q.shape[3] === pastK.shape[2], "CachedAttention", inputs, "queries and keys have one size");
-    demand(isSameShape(mask.shape.slice(-2), [q.shape[2], plus(pastK.shape[3], k.shape[3])]), "CachedAttention", inputs, "the mask ends in [m,P+T]");
-    demand(isInteger(parts) && isSameShape(parts.shape, [2]), "CachedAttention", inputs, "parts are two integers");
+    const [q, prefixK, pastK, k, prefixV, pastV, v, mask, parts] = inputs;
+    const lead = q.shape.slice(0, 3);
+    const isLead = (value: Value): boolean => value.shape.length === 5 && isSameShape(value.shape.slice(0, 3), lead);
+    demand([q, pastK, k, pastV, v].every(isLead), "CachedAttention", inputs, "all have one depth, lane and head count");
+    demand([prefixK, prefixV].every(({ shape }) => shape.length === 4 && isSameShape(shape.slice(0, 2), lead.slice(1))), "CachedAttention", inputs, "a lane has one prefix");
+    const areAlike = [[prefixK, prefixV], [pastK, pastV], [k, v]].every(([keys, values]) => isSameShape(keys.shape, values.shape) && keys.shape.at(-1) === q.shape[4]);
+    demand(areAlike, "CachedAttention", inputs, "keys and values are [..,S,E], E that of the queries");
+    const seen = plus(plus(prefixK.shape[2], pastK.shape[3]), k.shape[3]);
+    demand(isSameShape(mask.shape.slice(-2), [q.shape[3], seen]), "CachedAttention", inputs, "the mask ends in [m,P+C+T]");
+    demand(isInteger(parts) && isSameShape(parts.shape, [3]), "CachedAttention", inputs, "parts are three integers");
     return [{ dtype: q.dtype, shape: q.shape }];
   },
   PickColumn: (inputs) => {

@@ -100,7 +100,7 @@ export const vjp = {
     () => g.mul(p, g.sub(g.matmul(dy, g.swapLast(values)), g.sumLast(g.mul(dy, y)))),
     () => g.matmul(g.swapLast(p), dy),
   ],
-  // y = softmax([q·pastK | q·k] + mask)·[pastV ; v]: for answering only
+  // y = softmax([q·prefixKᵀ | q·pastKᵀ | q·kᵀ] + mask)·[prefixV ; pastV ; v]: for answering only
   CachedAttention: ({ x }) => x.map(() => answersOnly),
   // y = x at one column a row: for answering only
   PickColumn: ({ x }) => x.map(() => answersOnly),

@@ -12,7 +12,6 @@ import { cachedAttention } from "./cached-attention.ts";
 import { decoderLayers, embed, finalNorm } from "./decoder.ts";
 import { joinedProducts } from "./joined-products.ts";
 import { embeddingName, headName } from "./names.ts";
-import { declareDecoderInputs } from "./padded-attention.ts";
 import { quantisedProduct, storedTensor, withKeptWeights } from "./quantised-weights.ts";
 import { weightOf } from "./weights.ts";
 
@@ -26,22 +25,23 @@ export interface AnswerProgramOptions {
 }
 
 /**
- * Inputs: those of packed rows; `mask`, `parts` and the cache as cached-attention.ts has them; `picked` [M] packed places;
+ * Inputs: packed tokens, `ids` [N] and their `positions` [N,1]; those of cached-attention.ts; `picked` [M] of the tokens;
  * `scored` [L] of those, `targets` [L,1] the tokens that follow them; with adapters, those of joined-products.ts. Outputs:
- * `logits` [M,V], `best` [M], `logLikelihood` [L,1]; `k` [B,layers·G,E,T], `v` [B,layers·G,T,E] of the new tokens.
+ * `logits` [M,V], `best` [M], `logLikelihood` [L,1]; `k` and `v` [n,A,layers·G,T,E] of the new tokens.
  */
 export function buildAnswerProgram(checkpoint: Checkpoint, { maxLength, hasAdapters, quantised = null }: AnswerProgramOptions): OnnxProgram {
   const g = new GraphBuilder();
   const { config } = checkpoint;
-  const inputs = declareDecoderInputs(g);
+  const ids = g.input("ids", "int64", ["N"]);
+  const positions = g.input("positions", "int64", ["N", 1]);
   const picked = g.input("picked", "int64", ["M"]);
   const scored = g.input("scored", "int64", ["L"]);
   const targets = g.input("targets", "int64", ["L", 1]);
   const { project, joinedFrom } = joinedProducts(g, config, { hasAdapters, quantised });
-  const { mix, keys, values } = cachedAttention(g, { config, inputs, maxLength, joinedFrom });
+  const { mix, keys, values } = cachedAttention(g, { config, positions, maxLength, joinedFrom });
   const weights = quantised ? withKeptWeights(checkpoint, quantised) : checkpoint;
   // Of a table that nothing else reads, only the rows looked up are widened.
-  const embedded = quantised ? g.cast(g.gather(storedTensor(g, quantised, embeddingName), inputs.ids), "float32") : embed(g, checkpoint, inputs.ids);
+  const embedded = quantised ? g.cast(g.gather(storedTensor(g, quantised, embeddingName), ids), "float32") : embed(g, checkpoint, ids);
   const hidden = decoderLayers({ g, checkpoint: weights, project, mix }, embedded, 0, config.layers);
   const wanted = finalNorm(g, weights, g.gather(hidden, picked)); // [N,D] → [M,D]
   const logits = quantised ? quantisedProduct(g, quantised, wanted, quantisedHead) : g.linear(wanted, weightOf(g, checkpoint, headName(config)));
@@ -50,7 +50,7 @@ export function buildAnswerProgram(checkpoint: Checkpoint, { maxLength, hasAdapt
   g.output("logits", logits);
   g.output("best", g.argMax(logits));
   g.output("logLikelihood", g.sub(g.pickColumn(scoredLogits, targets), g.logSumExp(scoredLogits)));
-  g.output("k", g.concat(keys, 1));
-  g.output("v", g.concat(values, 1));
+  g.output("k", g.concat(keys, 2));
+  g.output("v", g.concat(values, 2));
   return emitOnnx(optimize(g.graph()));
 }

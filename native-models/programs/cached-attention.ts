@@ -1,18 +1,21 @@
-// Attention of new tokens over a key/value cache, from queries, keys and values that came out of one product.
-// In: joined rows [N,(H+2G)·E], the maps of packed-rows.ts, the cache of each layer. Out: mixed values of every token, and
-// the keys and values of the new tokens. Keys are kept as they are used: rotated, with half of the softmax scale.
+// Attention of new tokens over what rows hold already, from queries, keys and values that came out of one product.
+// In: joined rows [N,(H+2G)·E] of packed tokens, maps from them to the rows' places (answering/attention-feeds.ts), and of
+// each layer the prefixes and the cache. Out: mixed values of every token, and the keys and values of the new tokens.
+// Rows stand n deep in A lanes. A lane has one prefix, read where it lies for all of its rows (as in Hydragen,
+// arXiv 2402.05099); everything else a row sees is its own. Keys are kept as they are used: rotated, with half of the
+// softmax scale.
 
 import type { ModelConfig } from "../checkpoint/types.ts";
-import type { GraphBuilder } from "../graph/builder.ts";
-import { times } from "../graph/dims.ts";
+import type { GraphBuilder, KeysAndValues } from "../graph/builder.ts";
+import { product, times } from "../graph/dims.ts";
 import type { Value } from "../graph/value.ts";
 import type { Mix } from "./decoder.ts";
-import type { DecoderInputs } from "./padded-attention.ts";
 import { rotaryTables } from "./rotary-tables.ts";
 
 export interface CachedAttentionOptions {
   config: ModelConfig;
-  inputs: Omit<DecoderInputs, "ids">;
+  /** [N,1]. */
+  positions: Value;
   /** Positions the rotary tables cover. */
   maxLength: number;
   joinedFrom(first: Value): Value;
@@ -20,36 +23,49 @@ export interface CachedAttentionOptions {
 
 export interface CachedAttention {
   mix: Mix;
-  /** Keys [B,G,E,T] and values [B,G,T,E] of new tokens, one a layer. */
+  /** Keys and values [n,A,G,T,E] of new tokens, one a layer. */
   keys: Value[];
   values: Value[];
 }
 
-/** Declares `mask` [B,1,rep·T,P+T], `parts` [2] = P and T, `past.k.i` [B,G,E,P] and `past.v.i` [B,G,P,E]. */
-export function cachedAttention(g: GraphBuilder, { config, inputs, maxLength, joinedFrom }: CachedAttentionOptions): CachedAttention {
+/**
+ * Declares `map.q` [n,A,G,rep·T], `map.k` and `map.v` [n,A,G,T], which head of which token stands in a place, and
+ * `map.mixed` [N,H], the place of each head; `mask` [n,A,1,rep·T,P+C+T], `parts` [3] = P, C and T; and of each layer i
+ * `prefix.k.i` and `prefix.v.i` [A,G,P,E], `past.k.i` and `past.v.i` [n,A,G,C,E].
+ */
+export function cachedAttention(g: GraphBuilder, { config, positions, maxLength, joinedFrom }: CachedAttentionOptions): CachedAttention {
   const { heads: H, kvHeads: G, headSize: E, rope } = config;
-  const rep = H / G;
-  const [B, T] = inputs.positions.shape;
-  const mask = g.input("mask", "float32", [B, 1, times(T, rep), "P+T"]);
-  const parts = g.input("parts", "int64", [2]);
+  const all = H + 2 * G;
+  const queryPlaces = times("T", H / G);
+  const map = {
+    q: g.input("map.q", "int32", ["n", "A", G, queryPlaces]),
+    k: g.input("map.k", "int32", ["n", "A", G, "T"]),
+    v: g.input("map.v", "int32", ["n", "A", G, "T"]),
+    mixed: g.input("map.mixed", "int32", ["N", H]),
+  };
+  const mask = g.input("mask", "float32", ["n", "A", 1, queryPlaces, "P+C+T"]);
+  const parts = g.input("parts", "int64", [3]);
   // One rotation for queries and keys together, so each carries the root of the softmax scale.
   const tables = rotaryTables(rope, E, maxLength, E ** -0.25);
   const [cos, sin] = [tables.cos, tables.sin].map((table) => g.constant(table, [maxLength, E / 2]));
+  const heads = (x: Value): Value => g.reshape(x, [times("N", all), E]); // [N,1,(H+2G)·E] → [N·(H+2G),E]
   const keys: Value[] = [];
   const values: Value[] = [];
 
   const mix: Mix = ({ layer, q: first }) => {
-    const rows = g.spreadRows(joinedFrom(first), inputs.map); // [N,(H+2G)·E] → [B,T,(H+2G)·E]
-    const heads = g.transpose(g.reshape(rows, [B, T, H + 2 * G, E]), [0, 2, 1, 3]); // → [B,H+2G,T,E]
-    const rotated = g.rotary(g.slice(heads, 1, 0, H + G), inputs.positions, cos, sin, H + G);
-    const q = g.reshape(g.slice(rotated, 1, 0, H), [B, G, times(T, rep), E]);
-    const k = g.swapLast(g.slice(rotated, 1, H, H + G)); // → [B,G,E,T]
-    const v = g.slice(heads, 1, H + G, H + 2 * G); // → [B,G,T,E]
-    keys.push(k);
-    values.push(v);
-    const past = { k: g.input(`past.k.${layer}`, "float32", [B, G, E, "P"]), v: g.input(`past.v.${layer}`, "float32", [B, G, "P", E]) };
-    const mixed = g.reshape(g.cachedAttention(q, past, { k, v }, mask, parts), [B, H, T, E]);
-    return g.collectRows(g.reshape(g.transpose(mixed, [0, 2, 1, 3]), [B, T, H * E]), inputs.map); // → [N,H·E]
+    const joined = g.reshape(joinedFrom(first), ["N", 1, all * E]);
+    // Values are rotated too and not used so: that costs less than cutting them off.
+    const rotated = heads(g.rotary(joined, positions, cos, sin, all));
+    const own: KeysAndValues = { k: g.gather(rotated, map.k), v: g.gather(heads(joined), map.v) }; // → [n,A,G,T,E]
+    keys.push(own.k);
+    values.push(own.v);
+    const held = (name: string, lead: readonly (number | string)[]): KeysAndValues => {
+      const [k, v] = ["k", "v"].map((which) => g.input(`${name}.${which}.${layer}`, "float32", [...lead, E]));
+      return { k, v };
+    };
+    const q = g.gather(rotated, map.q); // → [n,A,G,rep·T,E]
+    const mixed = g.cachedAttention(q, held("prefix", ["A", G, "P"]), held("past", ["n", "A", G, "C"]), own, mask, parts);
+    return g.reshape(g.gather(g.reshape(mixed, [product(mixed.shape.slice(0, 4)), E]), map.mixed), ["N", H * E]);
   };
   return { mix, keys, values };
 }

@@ -4,6 +4,7 @@
 
 import type { ModelConfig } from "../checkpoint/types.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
+import { oneOr } from "../graph/dims.ts";
 import type { Value } from "../graph/value.ts";
 import type { QuantisedModel } from "../quantised/quantised-model.ts";
 import type { Project } from "./decoder.ts";
@@ -45,9 +46,14 @@ export function joinedProducts(g: GraphBuilder, config: ModelConfig, { hasAdapte
   return { project, joinedFrom: (first) => joined.get(first) as Value };
 }
 
-/** B·weigh(A·x) of a group: each token weighs each rank direction, so one batch mixes base and tuned rows. */
+/**
+ * B·weigh(A·x) of a group: each token weighs each rank direction, so one batch mixes base and tuned rows. Where all rows are
+ * base rows one token stands for all: its update, nothing, is added to every one, and costs next to nothing.
+ */
 function adapterUpdates(g: GraphBuilder, groups: readonly ModuleGroup[]): (group: ModuleGroup, x: Value) => Value {
-  const weighing = g.input("adapter.weights", "float32", ["N", "R"]); // 0 for a base row; 1 for its adapter's directions
+  const adapted = oneOr("N");
+  const tokens = g.input("adapter.tokens", "int64", [adapted]); // all of them, or one
+  const weighing = g.input("adapter.weights", "float32", [adapted, "R"]); // 0 for a base row; 1 for its adapter's directions
   const repeated = new Map<number, Value>();
   const weighingOf = (count: number): Value => {
     const known = repeated.get(count) ?? g.concat(Array.from({ length: count }, () => weighing), 1);
@@ -62,6 +68,6 @@ function adapterUpdates(g: GraphBuilder, groups: readonly ModuleGroup[]): (group
   );
   return ({ name, modules }, x) => {
     const { a, b } = declared.get(name) as { a: Value; b: Value };
-    return g.linear(g.mul(g.linear(x, a), weighingOf(modules.length)), b);
+    return g.linear(g.mul(g.gather(g.linear(x, a), tokens), weighingOf(modules.length)), b);
   };
 }

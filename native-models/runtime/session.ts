@@ -124,3 +124,7 @@ export function f32(data: Float32Array, ...dims: number[]): TensorData {
 export function i64(data: ArrayLike<number> | BigInt64Array, ...dims: number[]): TensorData {
   return { data: data instanceof BigInt64Array ? data : BigInt64Array.from(data as ArrayLike<number>, BigInt), dims };
 }
+
+export function i32(data: Int32Array, ...dims: number[]): TensorData {
+  return { data, dims };
+}

@@ -5,10 +5,11 @@ import { createAnswerer } from "../../native-models/answering/answerer.ts";
 import { openCheckpoint } from "../../native-models/checkpoint/checkpoint.ts";
 import { openSafetensors } from "../../native-models/checkpoint/safetensors.ts";
 import { buildAnswerProgram } from "../../native-models/programs/answer-program.ts";
+import { adapterFeeds } from "../../native-models/answering/adapter-feeds.ts";
 import { KeyValueCache } from "../../native-models/answering/cache.ts";
-import { visibility } from "../../native-models/answering/forward.ts";
-import { packRows } from "../../native-models/programs/packed-rows.ts";
-import { i64, openSession } from "../../native-models/runtime/session.ts";
+import { forwardOver } from "../../native-models/answering/forward.ts";
+import { noPrefix } from "../../native-models/answering/prefix.ts";
+import { openSession } from "../../native-models/runtime/session.ts";
 import { goldenFile, goldenTest, realModel } from "../support/shared-paths.ts";
 
 const prompts = [0, 1, 2];
@@ -18,28 +19,22 @@ describe("SmolLM2's forward pass", () => {
     const golden = openSafetensors(goldenFile("forward.safetensors"));
     const checkpoint = openCheckpoint(realModel());
     const session = await openSession(buildAnswerProgram(checkpoint, { maxLength: 64, hasAdapters: false }), { weightsFolder: checkpoint.weights.folder });
+    const { config } = checkpoint;
+    const forward = forwardOver(session, config);
     let [worstLogit, worstSum] = [0, 0];
     for (const i of prompts) {
-      const ids = golden.i32(`forward.${i}.input_ids`);
-      const packed = packRows([ids]);
-      const ownIds = Array.from(ids);
-      const everyPlace = Array.from(ids, (_, t) => t);
-      const outputs = await session.run(
-        {
-          ...packed.feeds,
-          ...new KeyValueCache(checkpoint.config, 1).past(0, 1, true),
-          mask: visibility([0], [ownIds], 0, ids.length, checkpoint.config.heads / checkpoint.config.kvHeads),
-          parts: i64([0, ids.length], 2),
-          picked: i64(everyPlace, ids.length),
-          scored: i64(everyPlace, ids.length),
-          targets: i64(everyPlace.map(() => 0), ids.length, 1),
-        },
-        { only: ["logits", "logLikelihood"] },
-      );
-      const V = checkpoint.config.vocabulary;
-      const logits = outputs.logits.data as Float32Array;
-      golden.f32(`forward.${i}.logits_last`).forEach((expected, v) => (worstLogit = Math.max(worstLogit, Math.abs(expected - logits[(ids.length - 1) * V + v]))));
-      golden.f32(`forward.${i}.logsumexp`).forEach((expected, t) => (worstSum = Math.max(worstSum, Math.abs(expected - (logits[t * V] - (outputs.logLikelihood.data[t] as number))))));
+      const ids = Array.from(golden.i32(`forward.${i}.input_ids`));
+      const found = await forward({
+        cache: new KeyValueCache(config, 1),
+        prefix: noPrefix(config),
+        rows: [{ adapter: null, slot: 0, length: 0 }],
+        news: [ids],
+        wanted: ids.map((_, at) => ({ row: 0, at, target: 0 })),
+        adapters: adapterFeeds(config, []),
+        needsLogits: true,
+      });
+      golden.f32(`forward.${i}.logits_last`).forEach((expected, v) => (worstLogit = Math.max(worstLogit, Math.abs(expected - found.at(-1)!.logits![v]))));
+      golden.f32(`forward.${i}.logsumexp`).forEach((expected, t) => (worstSum = Math.max(worstSum, Math.abs(expected - (found[t].logits![0] - found[t].logLikelihood)))));
     }
     console.log(`forward: worst logit difference ${worstLogit.toExponential(1)}, log-sum ${worstSum.toExponential(1)}`);
     expect(worstLogit).toBeLessThan(2e-3);

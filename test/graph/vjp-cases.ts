@@ -79,10 +79,11 @@ export const vjpCases: VjpCase[] = [
     op: "CachedAttention",
     name: "CachedAttention, whose cache carries no gradient",
     inputs: {
-      q: { shape: [2, 1, 3, 4] }, pastK: { shape: [2, 1, 4, 5] }, k: { shape: [2, 1, 4, 2] }, pastV: { shape: [2, 1, 5, 4] }, v: { shape: [2, 1, 2, 4] },
-      mask: { shape: [2, 1, 3, 7] }, parts: { shape: [2], integers: [5, 2] },
+      q: { shape: [2, 2, 1, 3, 4] }, prefixK: { shape: [2, 1, 6, 4] }, prefixV: { shape: [2, 1, 6, 4] },
+      pastK: { shape: [2, 2, 1, 5, 4] }, k: { shape: [2, 2, 1, 2, 4] }, pastV: { shape: [2, 2, 1, 5, 4] }, v: { shape: [2, 2, 1, 2, 4] },
+      mask: { shape: [2, 2, 1, 3, 13] }, parts: { shape: [3], integers: [6, 5, 2] },
     },
-    build: (g, { q, pastK, k, pastV, v, mask, parts }) => g.cachedAttention(q, { k: pastK, v: pastV }, { k, v }, mask, parts),
+    build: (g, { q, prefixK, prefixV, pastK, pastV, k, v, mask, parts }) => g.cachedAttention(q, { k: prefixK, v: prefixV }, { k: pastK, v: pastV }, { k, v }, mask, parts),
   },
   { op: "PickColumn", name: "PickColumn, without a gradient", inputs: { a: { shape: [3, 4] }, ids: { shape: [3, 1], integers: [2, 0, 3] } }, build: (g, { a, ids }) => g.pickColumn(a, ids) },
   {
