@@ -54,6 +54,7 @@ export function probesTable(sql: Sql) {
     ORDER BY (SELECT count(*) FROM probe_answers WHERE probe_id = probes.id AND subject = 'base') DESC, id DESC LIMIT 1`);
   const setBaseFrom = sql.prepare<[string | null, number]>("UPDATE probes SET base_from = ? WHERE id = ?");
   const ofRun = sql.prepare<[number], RawProbe>(`${select} WHERE run_id = ? ORDER BY id`);
+  const live = sql.prepare<[], RawProbe>(`${select} WHERE status IN ('queued', 'running') ORDER BY id`);
   const newest = sql.prepare<[number], RawProbe>(`${select} ORDER BY id DESC LIMIT ?`);
   const setProgress = sql.prepare<[string | null, number, string]>("UPDATE probes SET progress = ? WHERE id = ? AND owner = ?");
   const end = sql.prepare<[RunStatus, string | null, string | null, number, number, string]>(`
@@ -78,6 +79,7 @@ export function probesTable(sql: Sql) {
     findBase: (baseKey: string, notId: number) => optional(withBase.get(baseKey, notId)),
     setBaseFrom: (id: number, from: unknown) => void setBaseFrom.run(toJson(from), id),
     ofRun: (runId: number) => ofRun.all(runId).map(read),
+    live: () => live.all().map(read),
     newest: (limit: number) => newest.all(limit).map(read),
     setProgress: (id: number, owner: string, progress: unknown) => void setProgress.run(toJson(progress), id, owner),
     end: (id: number, owner: string, to: { status: RunStatus; result: unknown; error: unknown }, nowMs: number) =>

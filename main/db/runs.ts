@@ -71,6 +71,7 @@ export function runsTable(sql: Sql) {
   const stoppedLike = sql.prepare<[string], RawRun>(
     `${select} WHERE config_key = ? AND status IN ${stopped} ORDER BY id DESC LIMIT 1`,
   );
+  const live = sql.prepare<[], RawRun>(`${select} WHERE status IN ('queued', 'running') ORDER BY id`);
   const newest = sql.prepare<[number], RawRun>(`${select} ORDER BY id DESC LIMIT ?`);
   const queued = sql.prepare<[string], { id: number }>(
     "SELECT id FROM runs WHERE status = 'queued' AND owner = ? ORDER BY id LIMIT 1",
@@ -119,6 +120,7 @@ export function runsTable(sql: Sql) {
     findByFolder: (folder: string) => optional(byFolder.get(folder)),
     /** The newest stopped run with the same settings. */
     findStopped: (configKey: string) => optional(stoppedLike.get(configKey)),
+    live: () => live.all().map(read),
     newest: (limit: number) => newest.all(limit).map(read),
     /** The owner's oldest queued run. */
     nextQueued: (owner: string) => queued.get(owner)?.id ?? null,

@@ -10,7 +10,7 @@ import * as p from "../services/params.ts";
 
 export type * from "../services/shapes.ts";
 /** Defaults and schemas of the two calls that a person fills in, so that a form says what is wrong before it is sent. */
-export { askParams, defaultLearningRates, defaults, gramNeeds, mostColumns, readsKnowledge, readsTask, runParams } from "../services/params.ts";
+export { askParams, cacheKinds, defaultLearningRates, defaults, gramNeeds, mostColumns, readsKnowledge, readsTask, runParams } from "../services/params.ts";
 export { infoOf, measureRows, probeTaskInfo, probeTaskOf, rowsInfo, shortAnswered, type ProbeTaskInfo } from "../services/probe-tasks.ts";
 
 const base = oc.errors({
@@ -105,6 +105,12 @@ export const contract = {
   files: {
     /** Folders and data files, for a picker. */
     list: base.input(p.filesParams).output(type<s.FileListing>()),
+  },
+  cache: {
+    /** What is kept so that it need not be computed again, by kind. */
+    list: base.output(type<s.CacheView>()),
+    /** Deletes it; gives back what was there. What runs and probes at work may read is refused. */
+    clear: base.input(p.cacheParams).output(type<s.CacheUse[]>()),
   },
   settings: {
     get: base.output(type<s.AppSettings>()),

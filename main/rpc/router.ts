@@ -35,7 +35,7 @@ export function makeRouter({ services, log }: RouterDeps) {
     }
   }
 
-  const { models, sampleModel, demo, data, runs, stages, probe, chats, files, settings, system } = services;
+  const { models, sampleModel, demo, data, runs, stages, probe, chats, files, cache, settings, system } = services;
   return os.router({
     models: {
       scan: os.models.scan.handler(({ input }) => models.scan(input.dir)),
@@ -95,6 +95,7 @@ export function makeRouter({ services, log }: RouterDeps) {
       resetVotes: os.chats.resetVotes.handler(({ input }) => chats.votes.reset(input.runId)),
     },
     files: { list: os.files.list.handler(({ input }) => files.list(input.dir)) },
+    cache: { list: os.cache.list.handler(() => cache.list()), clear: os.cache.clear.handler(({ input }) => cache.clear(input.kind)) },
     settings: {
       get: os.settings.get.handler(() => settings.get()),
       set: os.settings.set.handler(({ input }) => settings.set(input)),

@@ -6,6 +6,7 @@ import { startEngine, type Engine, type EngineOptions } from "../engine/host.ts"
 import { readers as nativeReaders, type Readers } from "../engine/readers.ts";
 import { askService } from "./ask.ts";
 import { watchChanges } from "./changes.ts";
+import { cacheService } from "./cache.ts";
 import { chatsService } from "./chats.ts";
 import { dataService } from "./data.ts";
 import { demoService } from "./demo.ts";
@@ -74,6 +75,7 @@ export function openApp(options: AppOptions = {}) {
     probe: probes,
     chats: { ...chatsService(deps, subjects), ...askService(deps, stages, subjects, weights), votes: votesService(deps) },
     files: filesService(deps),
+    cache: cacheService(deps),
     settings: settingsService(deps),
     system: { info: () => systemInfo(home.folder) },
   };

@@ -398,6 +398,8 @@ export const previewRowsParams = z.object({
 /** What decides about a training's memory. */
 export const memoryParams = z.object({ model: path, ...start, ...training, seed: seed.default(defaults.seed) });
 
+export const cacheKinds = ["grams", "starts", "start-reports", "rounded-weights", "other"] as const;
+export const cacheParams = z.object({ kind: z.enum(cacheKinds).nullable().default(null) });
 export const demoParams = z.object({ model: path });
 export const dirParams = z.object({ dir: path });
 export const pathParams = z.object({ path });

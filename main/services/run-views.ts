@@ -1,17 +1,16 @@
 // Rows of the store as the shapes that callers get.
 
-import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
 import type { NoteRow } from "../db/run-notes.ts";
 import type { ProbeRow } from "../db/probes.ts";
 import type { RunRow } from "../db/runs.ts";
 import type { Store } from "../db/store.ts";
 import type { JobResult, ProbeResult } from "../engine/jobs.ts";
+import { bytesOf } from "./disk-use.ts";
 import type { ProbeStart } from "./params.ts";
 import { probeScores } from "./probe-scores.ts";
 import { scoreWords } from "./score-words.ts";
 import type { BaseSource, ProbeSummary, ProgressEvent, RunConfig, RunDetail, RunMemory, RunNote, RowsReport, RunSummary, Stage, StageView } from "./shapes.ts";
-import { talliesOf } from "./votes.ts";
+import { ballotsOf, talliesOf } from "./votes.ts";
 
 const stopped: ReadonlySet<string> = new Set(["failed", "cancelled", "interrupted"]);
 
@@ -56,7 +55,8 @@ export function runDetail(store: Store, row: RunRow): RunDetail {
     notes: store.runNotes.after(row.id, 0).map(runNote),
     probes: store.probes.ofRun(row.id).map((probe) => probeSummary(store, probe)),
     votes: talliesOf(store, row.id),
-    diskBytes: folderBytes(row.folder),
+    ballots: ballotsOf(store, row.id),
+    diskBytes: bytesOf(row.folder),
   };
 }
 
@@ -97,14 +97,4 @@ export function probeSummary(store: Store, row: ProbeRow): ProbeSummary {
     endedMs: row.endedMs,
     error: row.error as ProbeSummary["error"],
   };
-}
-
-function folderBytes(folder: string): number {
-  try {
-    return readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .reduce((sum, entry) => sum + (statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0), 0);
-  } catch {
-    return 0; // the folder is not there (yet, or no more)
-  }
 }

@@ -11,11 +11,11 @@ import type { MemoryPlan, MemoryProposal } from "../../native-models/training/me
 import type { MeasuredWidth } from "../engine/readers.ts";
 import type { ProbeAnswer, ProgressEvent, RetentionPoint, TrainPoint, ValidationPoint } from "../engine/events.ts";
 import type { Verdict } from "../db/turns.ts";
-import type { VoteCount } from "../db/votes.ts";
-import type { RunSettings, TrainSettings, ProbeStart, Sampling, Subject } from "./params.ts";
+import type { Ballot, VoteCount } from "../db/votes.ts";
+import type { cacheKinds, RunSettings, TrainSettings, ProbeStart, Sampling, Subject } from "./params.ts";
 
 export type { ErrorParts, TrainPoint, ValidationPoint, RetentionPoint, ProgressEvent, ProbeAnswer, ProbeScore, MemoryPlan, MemoryProposal };
-export type { Verdict };
+export type { Ballot, Verdict };
 export type { ColumnMapping, Sampling, Split, Subject } from "./params.ts";
 export type { InputReport, ModuleReport, StartReport };
 export type { RowsHead, RowsReport } from "../engine/jobs.ts";
@@ -188,8 +188,9 @@ export interface RunDetail extends RunSummary {
   checkpoints: CheckpointView[];
   notes: RunNote[];
   probes: ProbeSummary[];
-  /** Votes of blind comparisons. */
+  /** Votes of blind comparisons: what they come to, and the last of them, newest first. */
   votes: VoteTally[];
+  ballots: Ballot[];
   /** Bytes of the run's folder. */
   diskBytes: number;
 }
@@ -461,6 +462,23 @@ export interface FileListing {
   entries: FileEntry[];
   /** More entries were there than are listed. */
   isCut: boolean;
+}
+
+export type CacheKind = (typeof cacheKinds)[number];
+
+/** What the cache holds of one kind. */
+export interface CacheUse {
+  kind: CacheKind;
+  about: string;
+  entries: number;
+  bytes: number;
+  /** Runs and probes at work that may read it: it is not cleared meanwhile. */
+  readBy: string[];
+}
+
+export interface CacheView {
+  folder: string;
+  kinds: CacheUse[];
 }
 
 export interface AppSettings {

@@ -7,8 +7,11 @@ import { mcnemarExact, wilsonInterval } from "../engine/statistics.ts";
 import { mustFindTurn, turnView } from "./chat-views.ts";
 import type { Deps } from "./deps.ts";
 import type { Subject } from "./params.ts";
-import type { TurnView, Verdict, VoteTally } from "./shapes.ts";
+import type { Ballot, TurnView, Verdict, VoteTally } from "./shapes.ts";
 import { stateOf } from "./subjects.ts";
+
+/** Votes that a run's page lists; the tally counts all. */
+const mostBallots = 100;
 
 export function votesService({ store, changes, now }: Deps) {
   return {
@@ -48,14 +51,22 @@ export function talliesOf(store: Store, runId: number): VoteTally[] {
   return store.votes.counts(runId).map(tallyOf);
 }
 
+export function ballotsOf(store: Store, runId: number): Ballot[] {
+  return store.votes.newest(runId, mostBallots).map((ballot) => ({ ...ballot, own: ownName(ballot.own) }));
+}
+
 function tallyOf({ own, ...count }: VoteCount): VoteTally {
   const decided = count.won + count.lost;
   return {
     ...count,
-    own: own === "adapter" ? "its adapter" : own,
+    own: ownName(own),
     share: decided === 0 ? null : { value: count.won / decided, ...wilsonInterval(count.won, decided) },
     p: decided === 0 ? null : mcnemarExact(count.lost, count.won), // on decided pairs, McNemar's test is the sign test
   };
+}
+
+function ownName(own: string): string {
+  return own === "adapter" ? "its adapter" : own;
 }
 
 function rivalName(rival: Subject): string {

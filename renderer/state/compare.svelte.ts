@@ -26,6 +26,8 @@ export class CompareState {
   system = $state("");
   sampling = $state({ ...samplingDefaults });
   marks = $state<"differences" | "surprise" | "none">("differences");
+  /** What stands beside the conversation where there is no room for both. */
+  side = $state<"chats" | "settings">("chats");
   shadedBy = $state<ShadedBy>("other");
   /** Null before the first answer of a new conversation. */
   chat = $state.raw<ChatDetail | null>(null);

@@ -25,23 +25,25 @@ export interface ProbeDraft {
   judge: { kind: "model" | "endpoint"; folder: string; url: string; model: string; keyFrom: string; perMinute: number | null };
   maxNewTokens: number | null;
   limit: number | null;
+  /** Ask the base though its answers are known. */
+  fresh: boolean;
 }
 
 export function emptyProbe(task: TaskChoice, settings: { shots: number | null; limit: number | null }): ProbeDraft {
   return {
     isOn: true, questions: "", task, shotsFrom: "", shotsBy: "first", shotSeed: 0, shotRows: "", wording: "plain", hasOwnForm: false,
     form: { description: "", ask: "Question: {question}\nAnswer:", delimiter: "\n\n" }, mayRunPrograms: false,
-    judge: { kind: "model", folder: "", url: "", model: "", keyFrom: "", perMinute: null }, maxNewTokens: null, ...settings,
+    judge: { kind: "model", folder: "", url: "", model: "", keyFrom: "", perMinute: null }, maxNewTokens: null, fresh: false, ...settings,
   };
 }
 
 /** What a run is started with; null where the probe is left out. */
 export function probeInput(draft: ProbeDraft): ProbeInput | null {
-  const { isOn, questions, task, shots, shotsFrom, wording, hasOwnForm, form, mayRunPrograms, maxNewTokens, limit } = draft;
+  const { isOn, questions, task, shots, shotsFrom, wording, hasOwnForm, form, mayRunPrograms, maxNewTokens, limit, fresh } = draft;
   if (!isOn || questions === "") return null;
   return {
     questions, task: task === "rows" ? null : task, shots, shotsFrom: shotsFrom === "" ? null : shotsFrom, shotChoice: shotChoice(draft), wording,
-    promptForm: task === "questions" && hasOwnForm ? form : null, mayRunPrograms, judge: task === "mt_bench" ? judgeInput(draft.judge) : null, maxNewTokens, limit,
+    promptForm: task === "questions" && hasOwnForm ? form : null, mayRunPrograms, judge: task === "mt_bench" ? judgeInput(draft.judge) : null, maxNewTokens, limit, ...(fresh && { fresh }),
   };
 }
 

@@ -200,7 +200,10 @@ describe("the window", () => {
 
   browserTest("answers one prompt by both models side by side", async () => {
     await page.getByRole("link", { name: "Compare answers" }).or(page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Compare" })).first().click();
+    await page.getByRole("tab", { name: "Conversations" }).focus();
+    await page.keyboard.press("ArrowRight");
     await fill("At most", 12);
+    await page.getByRole("tab", { name: "Settings" }).press("Home");
     await page.getByRole("textbox", { name: "Prompt" }).fill("Emma has 10 books and gives away 6 of them. How many are left?");
     await page.keyboard.press("Enter");
     await page.getByText(/tokens\/s together/).waitFor();
@@ -297,8 +300,36 @@ describe("the window", () => {
     await window.screenshot("compare-blind");
     await page.getByRole("button", { name: "Left is better" }).click();
     expect(await turn.getByRole("status").innerText()).toMatch(/Your vote: left is better\. Left was (Base, right Run 1|Run 1, right Base)\./);
+    await page.getByText("Blind votes", { exact: true }).click();
     expect(await page.getByRole("region", { name: "Blind votes" }).innerText()).toMatch(/against the base\s+won [01], lost [01] · (0|100) % \(\d+ to \d+ %\) · p\s=\s1\.000/);
+    // The run's page has the tally too, and the way back to the conversation.
+    await page.getByRole("link", { name: "Votes on run 1" }).click();
+    const votes = page.getByRole("region", { name: "Blind votes" });
+    expect(await votes.getByRole("row").nth(1).innerText()).toMatch(/^Its adapter against the base\s+[01]\s+0\s+[01]\s+0\s+(0|100) % \(\d+ to \d+ %\)\s+p\s=\s1\.000$/);
+    expect(await seriousFindings(page)).toEqual([]);
+    await votes.scrollIntoViewIfNeeded();
+    await window.screenshot("run-votes");
+    await votes.getByRole("link", { name: "What is the sky?" }).click();
+    await turn.waitFor();
     await page.getByRole("checkbox", { name: "Blind, with a vote" }).uncheck();
+  });
+
+  browserTest("has room for prompt, columns and conversations at every width", async () => {
+    for (const [width, height] of [[1024, 768], [1280, 800], [1920, 1080]] as const) {
+      await page.setViewportSize({ width, height });
+      const inView = async (locator: ReturnType<Page["locator"]>): Promise<boolean> => {
+        const box = await locator.boundingBox();
+        return box !== null && box.x >= 0 && box.y >= 0 && box.x + box.width <= width && box.y + box.height <= height;
+      };
+      const saved = page.getByRole("region", { name: "Conversations" });
+      for (const [name, part] of [["prompt", page.getByRole("textbox", { name: "Prompt" })], ["columns", page.getByRole("combobox", { name: "Column 2" })], ["search", saved.getByRole("searchbox")], ["first conversation", saved.getByRole("button").first()]] as const) {
+        expect(await inView(part), `${name} at ${width} × ${height}`).toBe(true);
+      }
+      expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBe(0);
+      expect(await seriousFindings(page)).toEqual([]);
+    }
+    await window.screenshot("compare-wide");
+    await page.setViewportSize({ width: 1280, height: 800 });
   });
 
   browserTest("gives a prompt back that failed, and says why", async () => {

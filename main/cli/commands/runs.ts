@@ -1,8 +1,9 @@
-// nullspace runs list|show|cancel|delete|reset-votes: the runs of the store, whoever started them.
+// nullspace runs list|show|cancel|resume|delete|reset-votes: the runs of the store, whoever started them.
 
 import type { Command } from "commander";
 import type { RunDetail } from "../../rpc/contract.ts";
 import type { Context } from "../context.ts";
+import { endRun, followRun } from "../follow-run.ts";
 import { command, group, whole } from "../options.ts";
 import { duration } from "../progress.ts";
 import { memoryLine, retentionText, validationText } from "../training-text.ts";
@@ -41,6 +42,14 @@ export function make(context: Context): Command {
       context.print({ run: await client.runs.show({ id: runId }) }, `Run ${runId} is ${run.status}.`);
     });
 
+  const resume = command("resume", "Goes on with a run that has stopped, from its last checkpoint or stage, and follows it to its end.")
+    .argument(id, "number of the run", whole)
+    .action(async (runId: number) => {
+      await context.client().runs.resume({ id: runId });
+      const ended = await followRun(context, runId);
+      endRun(context, ended, () => runText(ended));
+    });
+
   const remove = command("delete", "Deletes a run that has ended: its rows and its files.")
     .argument(id, "number of the run", whole)
     .action(async (runId: number) => {
@@ -55,7 +64,7 @@ export function make(context: Context): Command {
       context.print({ runId, forgotten }, `${forgotten} votes on run ${runId} are forgotten.`);
     });
 
-  return group("runs", "Runs: list, show, cancel, delete, reset-votes.").addCommand(list).addCommand(show).addCommand(cancel).addCommand(remove).addCommand(resetVotes);
+  return group("runs", "Runs: list, show, cancel, resume, delete, reset-votes.").addCommand(list).addCommand(show).addCommand(cancel).addCommand(resume).addCommand(remove).addCommand(resetVotes);
 }
 
 function runText(run: RunDetail): string {

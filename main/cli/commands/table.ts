@@ -9,7 +9,7 @@ export interface CommandModule {
   make(context: Context): Command;
 }
 
-const names = ["demo", "run", "models", "calibrate", "init", "estimate", "train", "probe", "ask", "chats", "runs", "study", "serve", "bench"] as const;
+const names = ["demo", "run", "models", "calibrate", "init", "estimate", "train", "probe", "ask", "chats", "runs", "cache", "study", "serve", "bench"] as const;
 
 export async function loadCommands(context: Context): Promise<Command[]> {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
