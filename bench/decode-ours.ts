@@ -1,10 +1,14 @@
 // Our side of the decoding benchmark, alone in its process: one width, rows decoded side by side from one prompt length.
 // Each step is one token of every row.
 
+import { join } from "node:path";
 import { createAnswerer } from "../native-models/answering/answerer.ts";
 import { openCheckpoint } from "../native-models/checkpoint/checkpoint.ts";
+import { openTokenizer } from "../native-models/checkpoint/tokenizer.ts";
 import { prepareQuantised, type Width } from "../native-models/quantised/quantised-model.ts";
+import { roundingText } from "../native-models/quantised/rounding-text.ts";
 import { measureAlone } from "./child.ts";
+import { repoRoot } from "./places.ts";
 
 export interface OurDecoding {
   model: string;
@@ -30,7 +34,7 @@ const decodings = 3;
 
 async function measure({ model, width, cache, rows, promptTokens, newTokens, threads }: OurDecoding): Promise<DecodeFigures> {
   const checkpoint = openCheckpoint(model);
-  const quantised = width === "float32" ? null : await prepareQuantised({ checkpoint, width, cache });
+  const quantised = width === "float32" ? null : await prepareQuantised({ checkpoint, width, cache, text: () => roundingText(join(repoRoot, "samples"), openTokenizer(model), checkpoint.config.maxPositions) });
   const began = performance.now();
   const answerer = await createAnswerer({ checkpoint, maxLength: promptTokens + newTokens, quantised, session: { threads } });
   const loadSeconds = (performance.now() - began) / 1000;

@@ -214,6 +214,8 @@ export type JudgeSettings =
 export interface WeightSettings {
   width: Width;
   cache: string;
+  /** Folder of the app's samples: text that 4-bit weights are rounded by. */
+  samples: string;
 }
 
 export interface ProbeJob extends PromptSettings {
@@ -306,6 +308,8 @@ export interface MeasureWidthJob {
   width: MeasuredWidth["width"];
   /** Where rounded weights are kept. */
   cache: string;
+  /** Folder of the app's samples: text that 4-bit weights are rounded by. */
+  samples: string;
   /** The probe set. */
   questions: string;
 }

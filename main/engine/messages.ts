@@ -29,7 +29,7 @@ const sampling = z.object({
 });
 
 const roundedWidth = z.enum(["int8", "int4"]);
-const weightSettings = z.object({ width: z.enum(["float32", "int8", "int4"]), cache: text });
+const weightSettings = z.object({ width: z.enum(["float32", "int8", "int4"]), cache: text, samples: text });
 const askColumn = z.object({
   adapter: text.nullable(),
   messages: z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: text })),
@@ -162,7 +162,7 @@ export const jobSpec = z.discriminatedUnion("kind", [
   }),
   z.object({ kind: z.literal("ask"), model: text, columns: z.array(askColumn), ...askTemplate, weights: weightSettings.optional(), sampling }),
   z.object({ kind: z.literal("surprise"), model: text, columns: z.array(askColumn.extend({ ids: z.array(whole) })), ...askTemplate, weights: weightSettings.optional() }),
-  z.object({ kind: z.literal("measure-width"), model: text, width: roundedWidth, cache: text, questions: text }),
+  z.object({ kind: z.literal("measure-width"), model: text, width: roundedWidth, cache: text, samples: text, questions: text }),
   z.object({ kind: z.literal("sample-model"), out: text }),
 ]) satisfies z.ZodType<JobSpec>;
 
@@ -221,7 +221,7 @@ const jobResult = z.discriminatedUnion("kind", [
   }),
   z.object({
     kind: z.literal("measure-width"),
-    measured: z.object({ width: roundedWidth, questions: whole, tokens: whole, lossNats: real, float32LossNats: real, tokensPerSecond: real, float32TokensPerSecond: real }),
+    measured: z.object({ width: roundedWidth, questions: whole, tokens: whole, lossNats: real, float32LossNats: real, tokensPerSecond: real, float32TokensPerSecond: real, textTokens: whole }),
     elapsedMs: real,
   }),
   z.object({ kind: z.literal("surprise"), answers: z.array(z.object({ texts: z.array(text), nats: z.array(z.array(real)) })), elapsedMs: real }),

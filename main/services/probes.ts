@@ -18,7 +18,7 @@ import type { AnswerCounts, AnswerPair, BaseSource, ProbeEvent, ProbeSummary } f
 import { contentHash, stageKey } from "./stage-keys.ts";
 import type { Stages } from "./stages.ts";
 import { templateOfAdapters } from "./template.ts";
-import { roundedWeights } from "./weights.ts";
+import { weightSettings } from "./weights.ts";
 
 const batchMs = 250;
 
@@ -54,7 +54,7 @@ export function probesService(deps: Deps, stages: Stages) {
     stages.describe(model);
     const { limit, batch, style } = params;
     const { template, chatTemplate } = templateOfAdapters(deps.readers, model, adapter === null ? [] : [adapter], params.template);
-    return { kind: "probe", model, adapter, questions, ...askingOf(params), shotsFrom, limit, batch, style, template, chatTemplate, ...(params.width !== "float32" && { weights: { width: params.width, cache: roundedWeights(home) } }) };
+    return { kind: "probe", model, adapter, questions, ...askingOf(params), shotsFrom, limit, batch, style, template, chatTemplate, ...(params.width !== "float32" && { weights: weightSettings(home, params.width) }) };
   }
 
   async function keysOf(job: ProbeJob): Promise<Keys> {

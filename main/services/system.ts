@@ -22,9 +22,13 @@ export function appVersion(): string {
   return parsed.version;
 }
 
+export function samplesFolder(): string {
+  return join(appRoot(), "samples");
+}
+
 /** The data files that come with the app. */
 export function shippedSamples(): SystemInfo["samples"] {
-  const samples = join(appRoot(), "samples");
+  const samples = samplesFolder();
   if (!existsSync(samples)) return [];
   return readdirSync(samples).filter((name) => name.endsWith(".jsonl")).sort().map((name) => ({ name, path: join(samples, name) }));
 }

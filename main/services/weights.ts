@@ -9,11 +9,16 @@ import { JobFailure, resultOrThrow } from "./job-failure.ts";
 import type { Sampling } from "./params.ts";
 import type { ErrorParts, ProgressEvent, WeightsView } from "./shapes.ts";
 import type { Stages } from "./stages.ts";
-import { appRoot } from "./system.ts";
+import { samplesFolder } from "./system.ts";
 
 /** Where rounded weights are kept. */
 export function roundedWeights(home: Home): string {
   return join(home.cache, "rounded-weights");
+}
+
+/** Settings for answers with weights of a width. */
+export function weightSettings(home: Home, width: WeightSettings["width"]): WeightSettings {
+  return { width, cache: roundedWeights(home), samples: samplesFolder() };
 }
 
 /** What is tried where the choice is left to the app. */
@@ -29,12 +34,12 @@ export type Weights = ReturnType<typeof weightsChoice>;
 
 export function weightsChoice({ engine, readers, home }: Pick<Deps, "engine" | "readers" | "home">, stages: Pick<Stages, "fingerprintOf">) {
   const cache = roundedWeights(home);
-  const asTheyAre = { settings: { width: "float32", cache } as WeightSettings, view: viewOf("float32", null) };
+  const asTheyAre = { settings: weightSettings(home, "float32"), view: viewOf("float32", null) };
 
   async function measured(model: string, width: "int8" | "int4", { onProgress, signal }: Choosing) {
     const known = readers.measuredWidth(stages.fingerprintOf(model), cache, width);
     if (known !== null) return known;
-    const job = { kind: "measure-width" as const, model, width, cache, questions: join(appRoot(), "samples", "world-knowledge.probe.jsonl") };
+    const job = { kind: "measure-width" as const, model, width, cache, samples: samplesFolder(), questions: join(samplesFolder(), "world-knowledge.probe.jsonl") };
     return resultOrThrow(await engine.run(job, { signal, emit: (event) => void (event.type === "progress" && onProgress(event)) })).measured;
   }
 
@@ -47,7 +52,7 @@ export function weightsChoice({ engine, readers, home }: Pick<Deps, "engine" | "
       try {
         const found = await measured(model, width, choosing);
         if (wanted === "auto" && !readers.isWorthIt(found)) return { ...asTheyAre, view: viewOf("float32", found) };
-        return { settings: { width, cache }, view: viewOf(width, found) };
+        return { settings: weightSettings(home, width), view: viewOf(width, found) };
       } catch (error) {
         // A disk without room is no reason to give no answer, unless rounded weights were asked for.
         if (wanted !== "auto" || !(error instanceof JobFailure) || error.parts.isBug) throw error;
@@ -62,9 +67,9 @@ const bitsOf = { float32: 32, int8: 8, int4: 4 } as const;
 
 function viewOf(width: WeightsView["width"], measured: WeightsView["measured"]): WeightsView {
   if (measured === null) return { width, measured, words: "Answers computed with the weights as they are." };
-  const { lossNats, float32LossNats, tokensPerSecond, float32TokensPerSecond, questions } = measured;
+  const { lossNats, float32LossNats, tokensPerSecond, float32TokensPerSecond, questions, textTokens } = measured;
   const losses = `loss on ${questions} questions of the probe set ${lossNats.toFixed(3)} against ${float32LossNats.toFixed(3)} nats/token`;
   const speed = `${(tokensPerSecond / float32TokensPerSecond).toFixed(1)}× as fast`;
   if (width === "float32") return { width, measured, words: `Answers computed with the weights as they are: ${bitsOf[measured.width]}-bit ones are ${speed}, with a ${losses}.` };
-  return { width, measured, words: `Answers computed with ${bitsOf[width]}-bit weights: ${speed}; ${losses}.` };
+  return { width, measured, words: `Answers computed with ${bitsOf[width]}-bit weights${textTokens > 0 ? `, rounded by ${textTokens} tokens of sample text` : ""}: ${speed}; ${losses}.` };
 }

@@ -16,10 +16,10 @@ export interface CalibrateOptions extends Windows {
   checkpoint: Checkpoint;
   /** Default "raw": sums over all tokens. "official": mean over samples, each divided by its largest input. */
   scaling?: GramScaling;
-  /** Takes each Gram when its layers are done. */
-  sink: (layer: number, input: LayerInput, gram: Gram) => void;
+  /** Takes each Gram when its layers are done, and may take its time. */
+  sink: (layer: number, input: LayerInput, gram: Gram) => void | Promise<void>;
   /** Token-layers done, of samples·length·layers. */
-  onProgress?: (done: number, total: number) => void;
+  onProgress?: (done: number, total: number) => void | Promise<void>;
   signal?: AbortSignal;
   /** Memory that calibration may take; a UserError where not even one layer fits. Default: no limit. */
   availableBytes?: number;
@@ -54,10 +54,10 @@ export async function calibrate(options: CalibrateOptions): Promise<void> {
           const after = await runTile(session, built, sums, tile, built.readsIds ? null : hidden.read(i), checkpoint.config);
           if (after) hidden.write(i, after);
           done += tile.flat().length * (end - first);
-          onProgress?.(done, total);
+          await onProgress?.(done, total);
           await yieldToMessages();
         }
-        for (const tensor of built.grams) sink(tensor.layer, tensor.input, sums.take(tensor, samples * length, scaling === "official" ? samples : 1));
+        for (const tensor of built.grams) await sink(tensor.layer, tensor.input, sums.take(tensor, samples * length, scaling === "official" ? samples : 1));
       } finally {
         await session.release();
       }

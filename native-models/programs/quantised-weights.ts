@@ -4,7 +4,7 @@ import type { Checkpoint, TensorEntry } from "../checkpoint/types.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
 import type { Dtype, Value } from "../graph/value.ts";
 import { blockSize } from "../quantised/blocks.ts";
-import { bitsOf, partNames, type QuantisedModel } from "../quantised/quantised-model.ts";
+import { partNames, type QuantisedModel } from "../quantised/quantised-model.ts";
 
 const graphDtype: Record<string, Dtype> = { BF16: "bfloat16", F16: "float16", F32: "float32", U8: "uint8" };
 
@@ -18,7 +18,7 @@ export function storedTensor(g: GraphBuilder, { entries, file }: QuantisedModel,
 /** x [N,in] times the rounded weight `name` [out,in]. */
 export function quantisedProduct(g: GraphBuilder, model: QuantisedModel, x: Value, name: string): Value {
   const parts = partNames(name);
-  const bits = bitsOf(model.width, name);
+  const bits = model.entries.has(parts.zeros) ? 4 : 8;
   const packed = storedTensor(g, model, parts.packed);
   const weight = { packed, scales: storedTensor(g, model, parts.scales), zeros: bits === 4 ? storedTensor(g, model, parts.zeros) : null };
   return g.quantisedLinear(x, weight, { bits, blockSize, in: x.shape[1] as number, out: packed.shape[0] as number });

@@ -16,6 +16,8 @@ export interface MeasuredWidth {
   /** One row, decoding. */
   tokensPerSecond: number;
   float32TokensPerSecond: number;
+  /** Tokens of text that the weights were rounded by; 0: every weight to the nearest. */
+  textTokens: number;
 }
 
 const fileName = "measured.json";
@@ -27,7 +29,7 @@ export function readMeasured(cache: string, fingerprint: string, width: Measured
   if (!existsSync(file)) return null;
   const found = readJsonFile(file, longestFile) as Partial<MeasuredWidth> | null;
   const numbers = [found?.questions, found?.tokens, found?.lossNats, found?.float32LossNats, found?.tokensPerSecond, found?.float32TokensPerSecond];
-  return numbers.every((value) => typeof value === "number" && Number.isFinite(value)) ? { ...(found as MeasuredWidth), width } : null;
+  return numbers.every((value) => typeof value === "number" && Number.isFinite(value)) ? { ...(found as MeasuredWidth), textTokens: found?.textTokens ?? 0, width } : null;
 }
 
 export function writeMeasured(cache: string, fingerprint: string, measured: MeasuredWidth): void {

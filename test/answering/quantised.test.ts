@@ -1,6 +1,6 @@
 // Rounded weights: what is stored, what the runtime makes of it, and answers with them.
 
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,10 +9,11 @@ import { createAnswerer, type Answerer, type Question } from "../../native-model
 import type { Checkpoint } from "../../native-models/checkpoint/types.ts";
 import { GraphBuilder } from "../../native-models/graph/builder.ts";
 import { emitOnnx } from "../../native-models/graph/emit-onnx.ts";
-import { blockSize, dequantiseRows, quantisedShapes, quantiseRows, type Bits } from "../../native-models/quantised/blocks.ts";
+import { blockSize, dequantiseRows, quantisedShapes, roundTo8, type Bits } from "../../native-models/quantised/blocks.ts";
 import { readMeasured, writeMeasured } from "../../native-models/quantised/measured.ts";
-import { prepareQuantised, quantisedFolder } from "../../native-models/quantised/quantised-model.ts";
+import { bitsOf, prepareQuantised, quantisedFolder } from "../../native-models/quantised/quantised-model.ts";
 import { f32, openSession } from "../../native-models/runtime/session.ts";
+import { roundTo4Plainly } from "../support/plain-rounding.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { tinyPeftAdapter } from "../support/tiny-adapters.ts";
 import { tinyCheckpoint, tinyRow } from "../support/tiny-training.ts";
@@ -30,11 +31,14 @@ function randomMatrix(length: number, seed: number): Float32Array {
   return Float32Array.from({ length }, () => (random() - 0.5) * (random() < 0.05 ? 8 : 1)); // some outliers
 }
 
+const roundPlainly = (weights: Float32Array, size: number, bits: Bits) => (bits === 8 ? roundTo8(weights, size) : roundTo4Plainly(weights, size));
+const text = async () => ({ ids: Int32Array.from(tinyRow(256, 0, 99).ids), samples: 8, length: 32 });
+
 describe("a rounded matrix", () => {
   test.each([{ bits: 8 as const, levels: 254 }, { bits: 4 as const, levels: 15 }])("of $bits bits is within half a step of every weight", ({ bits, levels }) => {
     const [out, size] = [7, 3 * blockSize + 5]; // a last block that is not full
     const weights = randomMatrix(out * size, 1);
-    const back = dequantiseRows(quantiseRows(weights, size, bits), size);
+    const back = dequantiseRows(roundPlainly(weights, size, bits), size);
     for (let row = 0; row < out; row++) {
       for (let from = 0; from < size; from += blockSize) {
         const block = weights.subarray(row * size + from, row * size + Math.min(size, from + blockSize));
@@ -49,7 +53,7 @@ describe("a rounded matrix", () => {
 
   test.each([8, 4] as const)("of %i bits multiplies as the weights it stands for, but for the rounding of x", async (bits: Bits) => {
     const [N, out, size] = [5, 24, 4 * blockSize];
-    const rounded = quantiseRows(randomMatrix(out * size, 2), size, bits);
+    const rounded = roundPlainly(randomMatrix(out * size, 2), size, bits);
     const shapes = quantisedShapes(out, size, bits);
     const g = new GraphBuilder();
     const weight = {
@@ -88,7 +92,7 @@ describe("a rounded model", () => {
   const questions = (): Question[] =>
     Array.from({ length: 11 }, (_, i) => ({ ids: [...Array.from(tinyRow(20, 0, 1).ids), ...Array.from(tinyRow(1 + (i % 5), 0, 50 + i).ids)], adapter: i % 2 === 0 ? null : 0, maxNewTokens: 6, scored: [[i, i + 1]] }));
   const open = async (width: "int8" | "int4"): Promise<Answerer> =>
-    createAnswerer({ checkpoint, maxLength: 64, quantised: await prepareQuantised({ checkpoint, width, cache: join(folder, "cache") }), session: { threads: 1 } });
+    createAnswerer({ checkpoint, maxLength: 64, quantised: await prepareQuantised({ checkpoint, width, cache: join(folder, "cache"), text }), session: { threads: 1 } });
 
   test.each(["int8", "int4"] as const)("%s answers mixed rows of base and adapter in a queue as it does one by one", async (width) => {
     const answerer = await open(width);
@@ -122,18 +126,42 @@ describe("a rounded model", () => {
   test("is made once, found again, and not left half written when it is cancelled", async () => {
     const cache = join(folder, "once");
     const signal = AbortSignal.abort(new Error("asked to stop"));
-    await expect(prepareQuantised({ checkpoint, width: "int8", cache, signal })).rejects.toThrow("asked to stop");
+    await expect(prepareQuantised({ checkpoint, width: "int8", cache, text, signal })).rejects.toThrow("asked to stop");
     expect(readdirSync(quantisedFolder(cache, checkpoint.fingerprint, "int8"))).toEqual([]);
     const told: number[] = [];
-    const { folder: made, file } = await prepareQuantised({ checkpoint, width: "int8", cache, onProgress: (done, total) => void told.push(done / total) });
+    const { folder: made, file } = await prepareQuantised({ checkpoint, width: "int8", cache, text, onProgress: (done, total) => void told.push(done / total) });
     expect(told.at(-1)).toBeCloseTo(1, 6);
     expect(existsSync(join(made, file))).toBe(true);
-    await prepareQuantised({ checkpoint, width: "int8", cache, onProgress: () => expect.fail("made a second time") });
+    await prepareQuantised({ checkpoint, width: "int8", cache, text, onProgress: () => expect.fail("made a second time") });
+  });
+
+  test("of 4 bits tells how far its text and its rounding are, ends where it is asked to, and takes the place of earlier versions", async () => {
+    const cache = join(folder, "four");
+    const print = checkpoint.fingerprint.slice(0, 32);
+    const [old, newer] = [`${print}-int4-v1`, `${print}-int4-v999`];
+    for (const name of [old, newer, "other"]) mkdirSync(join(cache, name), { recursive: true });
+    const stopping = new AbortController();
+    const stop = (done: number, total: number): void => void (done > 0.7 * total && stopping.abort(new Error("asked to stop")));
+    await expect(prepareQuantised({ checkpoint, width: "int4", cache, text, onProgress: stop, signal: stopping.signal })).rejects.toThrow("asked to stop");
+    expect(existsSync(join(cache, old))).toBe(true);
+    const told: number[] = [];
+    const made = await prepareQuantised({ checkpoint, width: "int4", cache, text, onProgress: (done, total) => void told.push(done / total) });
+    expect(told.at(-1)).toBeCloseTo(1, 6);
+    expect(told.every((share, i) => i === 0 || share >= told[i - 1]!)).toBe(true);
+    expect(made.textTokens).toBe(256);
+    expect(readdirSync(cache).sort()).toEqual([made.folder.slice(cache.length + 1), newer, "other"].sort());
+  });
+
+  test("of 4 bits keeps 8 in the first and last eighth of its layers and in the head", () => {
+    const layers = Array.from({ length: 30 }, (_, layer) => bitsOf("int4", layer, 30));
+    expect(layers).toEqual([8, 8, 8, ...Array<number>(23).fill(4), 8, 8, 8, 8]);
+    expect(bitsOf("int4", null, 30)).toBe(8);
+    expect(bitsOf("int8", 12, 30)).toBe(8);
   });
 
   test("keeps what was measured of it; another width's or a broken file counts as none", () => {
     const cache = join(folder, "measured");
-    const measured = { width: "int8" as const, questions: 48, tokens: 150, lossNats: 3.412, float32LossNats: 3.409, tokensPerSecond: 65, float32TokensPerSecond: 25 };
+    const measured = { width: "int8" as const, questions: 48, tokens: 150, lossNats: 3.412, float32LossNats: 3.409, tokensPerSecond: 65, float32TokensPerSecond: 25, textTokens: 0 };
     expect(readMeasured(cache, checkpoint.fingerprint, "int8")).toBeNull();
     writeMeasured(cache, checkpoint.fingerprint, measured);
     expect(readMeasured(cache, checkpoint.fingerprint, "int8")).toEqual(measured);

@@ -37,7 +37,7 @@ export async function runJob(spec: JobSpec, emit: Emit, signal: AbortSignal): Pr
     case "probe": return probe({ spec, ...context });
     case "ask": return ask({ spec, ...context });
     case "surprise": return surprise({ spec, ...context });
-    case "measure-width": return { kind: "measure-width", measured: { width: spec.width, questions: 48, tokens: 100, lossNats: 3.412, float32LossNats: 3.409, tokensPerSecond: 65, float32TokensPerSecond: 25 }, elapsedMs: 0 };
+    case "measure-width": return { kind: "measure-width", measured: { width: spec.width, questions: 48, tokens: 100, lossNats: 3.412, float32LossNats: 3.409, tokensPerSecond: 65, float32TokensPerSecond: 25, textTokens: 0 }, elapsedMs: 0 };
     case "sample-model": return { kind: "sample-model", folder: spec.out, source: "present", elapsedMs: 0 };
   }
 }

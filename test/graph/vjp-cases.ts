@@ -4,7 +4,7 @@ import type { BlockMap } from "../../native-models/graph/block-map.ts";
 import { GraphBuilder } from "../../native-models/graph/builder.ts";
 import type { Op } from "../../native-models/graph/ops.ts";
 import type { Value } from "../../native-models/graph/value.ts";
-import { quantiseRows } from "../../native-models/quantised/blocks.ts";
+import { roundTo4Plainly } from "../support/plain-rounding.ts";
 import type { Elements } from "../../native-models/runtime/session.ts";
 
 export interface Input {
@@ -91,7 +91,7 @@ export const vjpCases: VjpCase[] = [
     name: "QuantisedLinear, 4 bits with zero points",
     inputs: { a: { shape: [3, 32] } },
     build: (g, { a }) => {
-      const { packed, scales, zeros } = quantiseRows(Float32Array.from({ length: 5 * 32 }, (_, i) => Math.sin(i)), 32, 4);
+      const { packed, scales, zeros } = roundTo4Plainly(Float32Array.from({ length: 5 * 32 }, (_, i) => Math.sin(i)), 32);
       const weight = { packed: g.constant(packed, [5, 1, 16]), scales: g.constant(scales, [5, 1]), zeros: g.constant(zeros as Uint8Array, [5, 1]) };
       return g.quantisedLinear(a, weight, { bits: 4, blockSize: 32, in: 32, out: 5 });
     },

@@ -39,7 +39,7 @@ export const fakeReaders: Readers = {
 };
 
 /** As if rounding had been measured already. */
-export const fakeMeasured = { questions: 48, tokens: 150, lossNats: 3.412, float32LossNats: 3.409, tokensPerSecond: 65, float32TokensPerSecond: 25 };
+export const fakeMeasured = { questions: 48, tokens: 150, lossNats: 3.412, float32LossNats: 3.409, tokensPerSecond: 65, float32TokensPerSecond: 25, textTokens: 0 };
 
 export function fakeWorld(): FakeWorld {
   const folder = mkdtempSync(join(tmpdir(), "nullspace-app-"));

@@ -6,6 +6,7 @@ import { openCheckpoint } from "../../../native-models/checkpoint/checkpoint.ts"
 import { openTokenizer } from "../../../native-models/checkpoint/tokenizer.ts";
 import { writeMeasured } from "../../../native-models/quantised/measured.ts";
 import { prepareQuantised, type QuantisedModel } from "../../../native-models/quantised/quantised-model.ts";
+import { roundingText } from "../../../native-models/quantised/rounding-text.ts";
 import type { Emit } from "../events.ts";
 import type { MeasureWidthJob, MeasureWidthResult } from "../jobs.ts";
 import { probeItems } from "./probe-items.ts";
@@ -23,14 +24,14 @@ interface Measured {
   tokensPerSecond: number;
 }
 
-export async function runMeasureWidth({ model, width, cache, questions: file }: MeasureWidthJob, emit: Emit, signal: AbortSignal): Promise<MeasureWidthResult> {
+export async function runMeasureWidth({ model, width, cache, samples, questions: file }: MeasureWidthJob, emit: Emit, signal: AbortSignal): Promise<MeasureWidthResult> {
   const started = performance.now();
   const checkpoint = openCheckpoint(model);
   const tokenizer = openTokenizer(model);
   const asking = { kind: "probe", model, adapter: null, questions: file, shots, limit: questionsAsked, batch: rows, maxNewTokens: 0, style: "knowledge", template: "chat" } as const;
   const probed = await probeItems(asking, tokenizer, Infinity, null);
   const items = probed.map(({ promptIds, answerIds }) => ({ ids: promptIds, adapter: null, maxNewTokens: 0, scored: [answerIds] }));
-  const quantised = await prepareQuantised({ checkpoint, width, cache, onProgress: roundingProgress(emit, width), signal });
+  const quantised = await prepareQuantised({ checkpoint, width, cache, text: () => roundingText(samples, tokenizer, checkpoint.config.maxPositions), onProgress: roundingProgress(emit, width), signal });
   const report = trackProgress({ emit, stage: `Comparing ${width} with float32`, unit: "questions", total: 2 * items.length });
   let done = 0;
 
@@ -58,6 +59,7 @@ export async function runMeasureWidth({ model, width, cache, questions: file }: 
     float32LossNats: float32.lossNats,
     tokensPerSecond: rounded.tokensPerSecond,
     float32TokensPerSecond: float32.tokensPerSecond,
+    textTokens: quantised.textTokens,
   };
   writeMeasured(cache, checkpoint.fingerprint, measured);
   return { kind: "measure-width", measured, elapsedMs: performance.now() - started };

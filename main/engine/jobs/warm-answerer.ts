@@ -9,6 +9,7 @@ import { openCheckpoint } from "../../../native-models/checkpoint/checkpoint.ts"
 import { openTokenizer } from "../../../native-models/checkpoint/tokenizer.ts";
 import type { Checkpoint, Tokenizer } from "../../../native-models/checkpoint/types.ts";
 import { prepareQuantised, type Width } from "../../../native-models/quantised/quantised-model.ts";
+import { roundingText } from "../../../native-models/quantised/rounding-text.ts";
 import { readCheckpointAdapter } from "../../../native-models/training/checkpoint-adapter.ts";
 import { isCheckpointFile } from "../../../native-models/training/checkpoint-file.ts";
 import type { Emit } from "../events.ts";
@@ -40,7 +41,12 @@ export async function warmAnswerer(model: string, { weights, emit = () => {}, si
   await warm?.answerer.release();
   warm = null;
   const tokenizer = openTokenizer(model);
-  const quantised = weights && width !== "float32" ? await prepareQuantised({ checkpoint, width, cache: weights.cache, onProgress: roundingProgress(emit, width), ...(signal && { signal }) }) : null;
+  const quantised = weights && width !== "float32" ? await prepareQuantised({
+    checkpoint, width, cache: weights.cache,
+    text: () => roundingText(weights.samples, tokenizer, checkpoint.config.maxPositions),
+    onProgress: roundingProgress(emit, width),
+    ...(signal && { signal }),
+  }) : null;
   const answerer = await createAnswerer({ checkpoint, maxLength: Math.min(mostPositions, checkpoint.config.maxPositions), quantised });
   warm = { answerer, tokenizer, fingerprint: checkpoint.fingerprint, width };
   return warm;
