@@ -11,12 +11,14 @@ import { adapterFeeds, type AdapterFeeds } from "./adapter-feeds.ts";
 import { answerQueue, type Answered, type Question, type QueueOptions } from "./answer-queue.ts";
 import { KeyValueCache } from "./cache.ts";
 import { continuationOf, logSumExp, type Continuation } from "./continuation.ts";
-import { chooseNext, decodeAll, type Generated, type GenerateOptions } from "./decoding.ts";
+import { chooseNext, decodeAll, type DecodingRow, type Generated, type GenerateOptions } from "./decoding.ts";
 import { forwardOver, type SlotRow } from "./forward.ts";
+import { resumeRows, type HeldRows } from "./held-rows.ts";
 import { noPrefix } from "./prefix.ts";
 
 export type { Continuation } from "./continuation.ts";
 export type { Answered, Question, QueueOptions } from "./answer-queue.ts";
+export type { HeldRows } from "./held-rows.ts";
 export type { Generated, GenerateOptions } from "./decoding.ts";
 
 export interface AnswererOptions {
@@ -37,8 +39,11 @@ export interface Row {
 export interface Answerer {
   readonly checkpoint: Checkpoint;
   readonly maxLength: number;
-  /** Takes in the rows once; generate and score then work on from there. Rows are computed together. */
-  begin(rows: readonly Row[], options?: { adapters?: AdapterFeeds; signal?: AbortSignal }): Promise<Begun>;
+  /**
+   * Takes in the rows once; generate and score then work on from there. Rows are computed together; what they have in common
+   * with `held` ones is not computed again.
+   */
+  begin(rows: readonly Row[], options?: { adapters?: AdapterFeeds; held?: HeldRows | null; signal?: AbortSignal }): Promise<Begun>;
   /**
    * Answers any number of questions, `rows` of them at a time: as one ends the next takes its place. Each is given to
    * `onAnswer` when it is done; the order is not that of the questions.
@@ -52,6 +57,8 @@ export interface Begun {
   score(continuations: readonly (readonly number[])[]): Promise<Continuation[]>;
   /** Generates from all rows to their ends; the rows stay as they were. */
   generate(options: GenerateOptions): Promise<Generated[]>;
+  /** The rows with what was last generated from them, also where that was cut short. */
+  held(): HeldRows;
 }
 
 /**
@@ -72,18 +79,23 @@ export async function createAnswerer({ checkpoint, maxLength, quantised = null, 
   return {
     checkpoint,
     maxLength,
-    async begin(rows, { adapters = none, signal } = {}) {
+    async begin(rows, { adapters = none, held = null, signal } = {}) {
       signal?.throwIfAborted();
       const cache = new KeyValueCache(config, rows.length);
-      const started: SlotRow[] = rows.map(({ adapter }, slot) => ({ adapter, slot, length: 0 }));
-      const last = rows.map(({ ids }, row) => ({ row, at: ids.length - 1 }));
-      const first = await forward({ cache, prefix, rows: started, news: rows.map(({ ids }) => ids), wanted: last, adapters, needsLogits: true });
-      started.forEach((row, i) => (row.length += rows[i].ids.length));
+      const resumed = held === null ? rows.map(() => 0) : resumeRows(rows, held, cache);
+      const started: SlotRow[] = rows.map(({ adapter }, slot) => ({ adapter, slot, length: resumed[slot] }));
+      const news = rows.map(({ ids }, row) => ids.slice(resumed[row]));
+      const last = news.map((ids, row) => ({ row, at: ids.length - 1 }));
+      const first = await forward({ cache, prefix, rows: started, news, wanted: last, adapters, needsLogits: true });
+      started.forEach((row, i) => (row.length += news[i].length));
+      /** Tokens behind each row that the cache holds too. */
+      const further: number[][] = rows.map(() => []);
       await yieldToMessages();
 
       return {
         async score(continuations) {
           // Token t of a continuation predicts token t+1; the last one predicts nothing.
+          further.forEach((ids) => (ids.length = 0)); // a long continuation is written over them
           const news = continuations.map((ids) => ids.slice(0, -1));
           const wanted = news.flatMap((ids, row) => ids.map((_, at) => ({ row, at, target: continuations[row][at + 1] })));
           const found = wanted.length === 0 ? [] : await forward({ cache, prefix, rows: started, news, wanted, adapters, keeps: false });
@@ -102,13 +114,24 @@ export async function createAnswerer({ checkpoint, maxLength, quantised = null, 
             own.copy(cache, index, index, row.length);
             return { ...row, index, ids: [], next: chooseNext({ index, ids: [] }, first[index], options), maxNewTokens: options.maxNewTokens, foreseen: [] };
           });
-          const onEnd = ({ index, ids }: { index: number; ids: number[] }, stopped: Generated["stopped"]): void => {
-            results[index] = { ids, stopped };
-            options.onEnd?.(index, stopped);
+          const hold = ({ index, slot, ids, length }: DecodingRow): void => {
+            cache.reserve(length);
+            cache.copy(own, slot, index, length);
+            further[index] = ids.slice(0, length - started[index].length);
           };
-          await decodeAll({ forward, cache: own, prefix, adapters, maxLength, options, onEnd }, decoding);
+          const onEnd = (row: DecodingRow, stopped: Generated["stopped"]): void => {
+            hold(row);
+            results[row.index] = { ids: row.ids, stopped };
+            options.onEnd?.(row.index, stopped);
+          };
+          try {
+            await decodeAll({ forward, cache: own, prefix, adapters, maxLength, options, onEnd }, decoding);
+          } finally {
+            decoding.forEach(hold); // none, unless it was cut short
+          }
           return results;
         },
+        held: () => ({ cache, rows: rows.map(({ ids, adapter }, row) => ({ ids: [...ids, ...further[row]], adapter })) }),
       };
     },
     answerAll: (questions, options) => answerQueue({ forward, config, maxLength, none }, questions, options),

@@ -46,6 +46,10 @@ export class KeyValueCache {
     return this.#places;
   }
 
+  get sizeBytes(): number {
+    return [...this.#keys, ...this.#values].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
   /** Makes room for so many places a slot; what is held stays. */
   reserve(places: number): void {
     if (places <= this.#places) return;

@@ -13,7 +13,7 @@ import { runAsk } from "../../main/engine/jobs/ask.ts";
 import { streamText, tokenTexts } from "../../main/engine/jobs/stream-text.ts";
 import { runSurprise } from "../../main/engine/jobs/surprise.ts";
 import { columnPrompts } from "../../main/engine/jobs/column-prompts.ts";
-import { warmAnswerer } from "../../main/engine/jobs/warm-answerer.ts";
+import { holdRows, takeHeld, warmAnswerer } from "../../main/engine/jobs/warm-answerer.ts";
 import type { JobEvent } from "../../main/engine/events.ts";
 import type { AskColumn, AskJob, AskResult, SurpriseJob } from "../../main/engine/jobs.ts";
 import { tinyRun, train, type TinyRun } from "../support/tiny-run.ts";
@@ -70,6 +70,23 @@ describe("answers side by side", () => {
     const { result } = await ask(job(columns));
     for (const [i, column] of columns.entries()) expect((await ask(job([column]))).result.answers).toEqual([result.answers[i]]);
     expect(result.prompt).toContain("old maps");
+  });
+
+  test("of later turns go on from what the turns before left, and are those that each column gives anew", async () => {
+    const said: string[][] = [[], [], []];
+    for (let turn = 0; turn < 4; turn++) {
+      const columns = said.map((answers, i): AskColumn => ({ adapter: adapters[i]!, messages: says(`question ${turn}`, ...answers) }));
+      const { result } = await ask(job(columns));
+      const feeds = columnPrompts(await warmAnswerer(run.model), job(columns)).adapters;
+      const held = takeHeld(feeds)!;
+      expect(held.rows.map(({ ids }) => ids.length > 10)).toEqual([true, true, true]);
+      // Alone, and with other adapters at hand, nothing is held of this conversation.
+      for (const [i, column] of columns.entries()) expect((await ask(job([column]))).result.answers).toEqual([result.answers[i]]);
+      expect(takeHeld(columnPrompts(await warmAnswerer(run.model), job(columns)).adapters)).toBeNull();
+      const again = columnPrompts(await warmAnswerer(run.model), job(columns)).adapters;
+      holdRows(again, held);
+      said.forEach((answers, i) => answers.push(result.answers[i]!.text));
+    }
   });
 
   test("stream every token with its text, which together are the answers", async () => {

@@ -1,5 +1,5 @@
 // A conversation, answered by every column in one batch; the texts stream as they grow. Columns share the prompt; what
-// was answered before is each one's own.
+// was answered before is each one's own, and the keys and values of it are still there from the turn before.
 
 import type { Generated } from "../../../native-models/answering/answerer.ts";
 import { chooseToken, type Sampling } from "../../../native-models/answering/sampling.ts";
@@ -8,27 +8,32 @@ import type { Emit } from "../events.ts";
 import type { AskJob, AskResult } from "../jobs.ts";
 import { columnPrompts } from "./column-prompts.ts";
 import { streamText } from "./stream-text.ts";
-import { warmAnswerer } from "./warm-answerer.ts";
+import { holdRows, takeHeld, warmAnswerer } from "./warm-answerer.ts";
 
 export async function runAsk(spec: AskJob, emit: Emit, signal: AbortSignal): Promise<AskResult> {
   const started = performance.now();
   const warm = await warmAnswerer(spec.model, { weights: spec.weights, emit, signal });
   const { answerer } = warm;
   const { rows, adapters, prompts, tokenizer } = columnPrompts(warm, spec);
-  const begun = await answerer.begin(rows, { adapters, signal });
+  const begun = await answerer.begin(rows, { adapters, held: takeHeld(adapters), signal });
   const streams = rows.map(() => streamText(tokenizer));
   const decodeStarted = performance.now();
-  const generated = await begun.generate({
-    maxNewTokens: spec.sampling.maxNewTokens,
-    eosIds: answerer.checkpoint.config.eosIds,
-    ...(isGreedy(spec.sampling) ? {} : { choose: sampler(spec.sampling, rows.map(({ ids }) => ids)) }),
-    onToken(column, id) {
-      emit({ type: "token", column, id, text: streams[column].add(id) });
-      return false;
-    },
-    onEnd: (column, stopped) => emit({ type: "column-ended", column, stopped: endOf(stopped) }),
-    signal,
-  });
+  let generated: Generated[];
+  try {
+    generated = await begun.generate({
+      maxNewTokens: spec.sampling.maxNewTokens,
+      eosIds: answerer.checkpoint.config.eosIds,
+      ...(isGreedy(spec.sampling) ? {} : { choose: sampler(spec.sampling, rows.map(({ ids }) => ids)) }),
+      onToken(column, id) {
+        emit({ type: "token", column, id, text: streams[column].add(id) });
+        return false;
+      },
+      onEnd: (column, stopped) => emit({ type: "column-ended", column, stopped: endOf(stopped) }),
+      signal,
+    });
+  } finally {
+    holdRows(adapters, begun.held()); // also of answers that are stopped: the next turn follows them
+  }
 
   const decodeMs = performance.now() - decodeStarted;
   const tokens = generated.reduce((sum, { ids }) => sum + ids.length, 0);

@@ -1,8 +1,9 @@
 // The loaded model of a probing or answering process: opened for the first job, kept for the next ones of the same model.
 
 import { statSync } from "node:fs";
+import { freemem } from "node:os";
 import { join } from "node:path";
-import { createAnswerer, type Answerer } from "../../../native-models/answering/answerer.ts";
+import { createAnswerer, type Answerer, type HeldRows } from "../../../native-models/answering/answerer.ts";
 import { adapterFeeds, type AdapterFeeds } from "../../../native-models/answering/adapter-feeds.ts";
 import { readPeftAdapter, type PeftAdapter } from "../../../native-models/adapter/peft.ts";
 import { openCheckpoint } from "../../../native-models/checkpoint/checkpoint.ts";
@@ -23,6 +24,8 @@ export interface Warm {
 
 let warm: (Warm & { fingerprint: string; width: Width }) | null = null;
 let adapters: { key: string; feeds: AdapterFeeds } | null = null;
+/** Of the last conversation. */
+let held: { feeds: AdapterFeeds; rows: HeldRows } | null = null;
 
 /** Rotary tables cost 256 bytes a position; longer conversations than this are rare on the models this serves. */
 const mostPositions = 8192;
@@ -39,7 +42,7 @@ export async function warmAnswerer(model: string, { weights, emit = () => {}, si
   const width = weights?.width ?? "float32";
   if (warm?.fingerprint === checkpoint.fingerprint && warm.width === width) return warm;
   await warm?.answerer.release();
-  warm = null;
+  [warm, held] = [null, null];
   const tokenizer = openTokenizer(model);
   const quantised = weights && width !== "float32" ? await prepareQuantised({
     checkpoint, width, cache: weights.cache,
@@ -58,6 +61,21 @@ export function warmAdapters({ answerer }: Warm, paths: readonly string[]): Adap
   const key = JSON.stringify([checkpoint.fingerprint, ...paths.map((path) => [path, stampOf(path)])]);
   if (adapters?.key !== key) adapters = { key, feeds: adapterFeeds(checkpoint.config, paths.map((path) => readAdapter(path, checkpoint))) };
   return adapters.feeds;
+}
+
+/** The rows of the last conversation with these adapters, and nobody's from then on: they are held again, or gone. */
+export function takeHeld(feeds: AdapterFeeds): HeldRows | null {
+  const found = held?.feeds === feeds ? held.rows : null;
+  held = null;
+  return found;
+}
+
+/** Rows beyond a share of the memory that is free are let go. */
+const mostHeldBytes = 512 * 2 ** 20;
+const mostOfFree = 1 / 4;
+
+export function holdRows(feeds: AdapterFeeds, rows: HeldRows): void {
+  held = rows.cache.sizeBytes <= Math.min(mostHeldBytes, freemem() * mostOfFree) ? { feeds, rows } : null;
 }
 
 function readAdapter(path: string, checkpoint: Checkpoint): PeftAdapter {
