@@ -1,6 +1,6 @@
 // nullspace study: what each way of starting learns and keeps, over ranks, learning rates and seeds. A cell is a whole run
 // of the store (calibrations and starts are found again), measured by the loss on held-out rows of the task and by the
-// likelihood of right answers that is left. Out: a file a cell, a table, CSV and a picture. Stopped, it goes on where it was.
+// likelihood of right answers that is left. Out: a file a cell, a table, CSV, JSON and a picture. Stopped, it goes on where it was.
 
 import { InvalidArgumentError, type Command } from "commander";
 import { join, resolve } from "node:path";
@@ -14,9 +14,9 @@ import { methodsHelp } from "../method-options.ts";
 import { command, real, whole } from "../options.ts";
 import { duration } from "../progress.ts";
 import { parseMap } from "../row-options.ts";
-import { cellsOf, openStudyFolder, type Cell, type CellResult, type MethodName } from "../study/cells.ts";
+import { cellsOf, openStudyFolder, type Cell, type CellResult, type MethodName, type StudyFolder } from "../study/cells.ts";
 import { drawStudy } from "../study/plot.ts";
-import { settingsOf, studyCsv, studyTable } from "../study/summary.ts";
+import { studyCsv, studyTable, summaryOf, type StudySummary } from "../study/summary.ts";
 
 interface Options {
   model: string;
@@ -37,6 +37,7 @@ interface Options {
   heldOut: number;
   keptLimit: number;
   keptShots: number;
+  keptFloor: number;
   keepRuns?: boolean;
   out: string;
 }
@@ -61,8 +62,9 @@ export function make(context: Context): Command {
     .option("--held-out <N>", "training rows held out to measure what is learnt", whole, 32)
     .option("--kept-limit <K>", "questions that measure what is kept", whole, 64)
     .option("--kept-shots <N>", "example answers before each of them", whole, defaults.retentionShots)
+    .option("--kept-floor <SHARE>", "the best rate of a method is the one that learns most among those that keep this share", share, 0.95)
     .option("--keep-runs", "keep the run and the adapter of every cell in the store")
-    .requiredOption("--out <DIR>", "folder of the study: cells/, table.md, table.csv, study.svg")
+    .requiredOption("--out <DIR>", "folder of the study: cells/, table.md, table.csv, summary.json, study.svg")
     .addHelpText("after", methodsHelp())
     .action((options: Options) => study(context, options));
 }
@@ -74,7 +76,7 @@ async function study(context: Context, options: Options): Promise<void> {
     if (found === undefined) throw new UserError({ what: "The sample files are not there.", where: `study: ${option}`, fix: `Give ${option}.` });
     return found.path;
   };
-  const { ranks, lrs, seeds, out, keepRuns: _, methods: names, ...rest } = options;
+  const { ranks, lrs, seeds, out, keptFloor, keepRuns, methods: names, ...rest } = options;
   const common = {
     ...rest,
     model: resolve(options.model),
@@ -91,22 +93,23 @@ async function study(context: Context, options: Options): Promise<void> {
     context.signal.throwIfAborted();
     const left = i === 0 ? "" : ` · about ${duration(((performance.now() - started) / i) * (waiting.length - i))} left`;
     context.note(`\nCell ${cells.length - waiting.length + i + 1} of ${cells.length}: ${nameOf(cell)}${left}`);
-    folder.write(await runCell(context, cell, common, options.keepRuns ?? false));
-    writeSummary(folder, common.data);
+    folder.write(await runCell(context, cell, common, keepRuns ?? false));
+    writeSummary(folder, common.data, keptFloor);
   }
-  const settings = writeSummary(folder, common.data);
-  context.print({ settings, cells: folder.all() }, `${studyTable(settings)}\n* nothing beats it in both. Picture: ${join(resolve(out), "study.svg")}`);
+  const summary = writeSummary(folder, common.data, keptFloor);
+  context.print({ ...summary, cells: folder.all() }, `${studyTable(summary)}\nPicture: ${join(resolve(out), "study.svg")}`);
 }
 
-function writeSummary(folder: ReturnType<typeof openStudyFolder>, data: string): ReturnType<typeof settingsOf> {
-  const settings = settingsOf(folder.all());
-  folder.writeText("table.md", `${studyTable(settings)}\n`);
-  folder.writeText("table.csv", studyCsv(settings));
-  folder.writeText("study.svg", drawStudy(settings, `Learnt and kept, ${data.split(/[\\/]/).at(-1)}`));
-  return settings;
+function writeSummary(folder: StudyFolder, data: string, keptFloor: number): StudySummary {
+  const summary = summaryOf(folder.all(), keptFloor);
+  folder.writeText("table.md", `${studyTable(summary)}\n`);
+  folder.writeText("table.csv", studyCsv(summary));
+  folder.writeText("summary.json", `${JSON.stringify(summary, null, 2)}\n`);
+  folder.writeText("study.svg", drawStudy(summary.settings, `Learnt and kept, ${data.split(/[\\/]/).at(-1)}`));
+  return summary;
 }
 
-type Common = Omit<Options, "methods" | "ranks" | "lrs" | "seeds" | "out" | "keepRuns"> & { questions: string; data: string; keptQuestions: string };
+type Common = Omit<Options, "methods" | "ranks" | "lrs" | "seeds" | "out" | "keptFloor" | "keepRuns"> & { questions: string; data: string; keptQuestions: string };
 
 async function runCell(context: Context, { method, rank, learningRate, seed }: Cell, settings: Common, keepsRun: boolean): Promise<CellResult> {
   const { model, questions, data, map, keptQuestions, samples, calibrationLength, steps, batch, accumulate, length, heldOut, keptLimit, keptShots } = settings;
@@ -143,6 +146,12 @@ function nameOf({ method, rank, learningRate, seed }: Cell): string {
 
 function listOf(parse: (text: string) => number): (text: string) => number[] {
   return (text) => text.split(",").map((part) => parse(part.trim()));
+}
+
+function share(text: string): number {
+  const value = real(text);
+  if (value < 0 || value > 1) throw new InvalidArgumentError("It must lie between 0 and 1.");
+  return value;
 }
 
 function methodList(text: string): MethodName[] {
