@@ -350,6 +350,8 @@ export interface InitResult {
   energyShare: number | null;
   /** The most that any layer input's energy can lie above the least possible, as a share of it; null where none is sought. */
   energyExcess: number | null;
+  /** What solved, "solver: CPU (no CUDA libraries found)", and what failed on the way; null for methods that read no text. */
+  solver: string | null;
   elapsedMs: number;
 }
 

@@ -185,7 +185,7 @@ const jobResult = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("calibrate"), out: text, tokens: whole, elapsedMs: real }),
   z.object({ kind: z.literal("calibrate-task"), out: text, tokens: whole, elapsedMs: real }),
   z.object({ kind: z.literal("start-report"), out: text, elapsedMs: real }),
-  z.object({ kind: z.literal("init"), out: text, modules: whole, parameters: whole, energyShare: real.nullable(), energyExcess: real.nullable(), elapsedMs: real }),
+  z.object({ kind: z.literal("init"), out: text, modules: whole, parameters: whole, energyShare: real.nullable(), energyExcess: real.nullable(), solver: text.nullable(), elapsedMs: real }),
   z.object({
     kind: z.literal("train"),
     out: text,

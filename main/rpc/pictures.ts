@@ -2,4 +2,4 @@
 
 export { drawHeat, type HeatPicture } from "../services/pictures/start-heat.ts";
 export { drawLayer, percent } from "../services/pictures/start-layer.ts";
-export type { Palette } from "../services/pictures/svg.ts";
+export { paper, type Palette } from "../services/pictures/svg.ts";

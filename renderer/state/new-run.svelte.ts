@@ -72,6 +72,8 @@ const emptyDraft = () => ({
     isOn: true, questions: "", shots: defaults.retentionShots, limit: defaults.retentionLimit, everySteps: defaults.retentionEverySteps, floorPercent: null,
   } as RetentionDraft,
   recomputed: defaults.recomputed as NonNullable<RunStartInput["recomputed"]>,
+  /** Memory that calibration and training may take, in GB (10⁹ bytes); null: what the machine has free. */
+  memoryGb: null as number | null,
   seed: defaults.seed as number,
   probe: emptyProbe("nq_open", { shots: 5, limit: 100 }),
   taskProbe: emptyProbe("rows", { shots: null, limit: 40 }),
@@ -93,7 +95,7 @@ export class NewRunState {
 
   needsCalibration = $derived(readsKnowledge(this.draft.method ?? defaults.method));
   input = $derived.by((): RunStartInput => {
-    const { name, probe, taskProbe, duration, steps, epochs, validation, retention: _, ...rest } = this.draft;
+    const { name, probe, taskProbe, duration, steps, epochs, validation, memoryGb, retention: _, ...rest } = this.draft;
     return {
       ...rest,
       name: name.trim() === "" ? null : name.trim(),
@@ -101,6 +103,7 @@ export class NewRunState {
       epochs: duration === "epochs" ? epochs : null,
       validation: validationOf(validation),
       retention: this.#retention(),
+      memoryBytes: bytesOf(memoryGb),
       probe: probeInput(probe),
       taskProbe: probeInput(taskProbe),
     };
@@ -145,10 +148,10 @@ export class NewRunState {
     if (kept !== null) {
       Object.assign(draft, kept);
     } else if (last !== null) {
-      const { name: _, steps, epochs, probe, taskProbe, continueStopped: __, validation, retention, memoryBytes: ___, ...rest } = last;
+      const { name: _, steps, epochs, probe, taskProbe, continueStopped: __, validation, retention, memoryBytes, ...rest } = last;
       // A run keeps the template it came to; the form goes on choosing by the model.
       const template = last.template === "alpaca" ? "alpaca" : "auto";
-      Object.assign(draft, rest, { template, duration: steps === null ? "epochs" : "steps", steps: steps ?? draft.steps, epochs: epochs ?? draft.epochs });
+      Object.assign(draft, rest, { template, duration: steps === null ? "epochs" : "steps", steps: steps ?? draft.steps, epochs: epochs ?? draft.epochs, memoryGb: memoryBytes ? memoryBytes / 1e9 : null });
       if (validation) draft.validation = validationDraft(draft.validation, validation);
       draft.retention = retentionDraft(draft.retention, retention ?? null);
       draft.probe = probeDraftOf(draft.probe, probe);
@@ -194,8 +197,8 @@ export class NewRunState {
   /** Inside an $effect: the memory of training, once the rows are counted and nothing is wrong. */
   estimateMemory(): () => void {
     const { client } = this.#connection;
-    const { model, method, rank, data, split, template, length, overLong, batch, accumulate, recomputed, seed, validation } = this.draft;
-    const settings = { model, method, rank, data, split, template, length, overLong, batch, accumulate, recomputed, seed, validation: validationOf(validation), retention: this.#retention(), ...this.#duration() };
+    const { model, method, rank, data, split, template, length, overLong, batch, accumulate, recomputed, memoryGb, seed, validation } = this.draft;
+    const settings = { model, method, rank, data, split, template, length, overLong, batch, accumulate, recomputed, memoryBytes: bytesOf(memoryGb), seed, validation: validationOf(validation), retention: this.#retention(), ...this.#duration() };
     const mapping = $state.snapshot(this.draft.mapping);
     if (client === null || !this.rows.isCounted || this.rows.trouble !== null || this.#wrongCount > 0) return () => {};
     return this.memory.load((signal) => client.runs.estimate({ ...settings, mapping }, { signal }));
@@ -291,4 +294,8 @@ function heldOutRows({ isOn, from, share, rows }: ValidationDraft, kept: number)
 function validationDraft(empty: ValidationDraft, { data, rows, share, ...rest }: NonNullable<NonNullable<AppSettings["lastRun"]>["validation"]>): ValidationDraft {
   const from = data !== null ? "data" : rows !== null ? "rows" : "share";
   return { ...empty, ...rest, isOn: true, from, data: data ?? "", rows: rows ?? empty.rows, share: share ?? empty.share };
+}
+
+function bytesOf(gigabytes: number | null): number | null {
+  return gigabytes === null ? null : Math.round(gigabytes * 1e9);
 }

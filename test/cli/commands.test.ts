@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { runCli } from "../../main/cli/main.ts";
@@ -61,6 +61,18 @@ test("a method that looks at the task starts from the Grams of training prompts"
   expect(without.code).toBe(1);
   expect(without.stderr).toContain("The method eva needs a Gram file of the training prompts.");
   expect((await cli(["calibrate", "--model", model, "--out", at("x.safetensors")])).stderr).toContain("Neither --questions nor --data is given.");
+});
+
+test("init --report writes what the start looks like as JSON and pictures, of one kind or both", async () => {
+  const model = world.model("plain");
+  const at = (name: string) => join(world.folder, name);
+  await cli(["calibrate", "--model", model, "--questions", world.questions, "--samples", "3", "--out", at("g.safetensors")]);
+  for (const [format, files] of [["both", ["heat.png", "heat.svg", "layer-00.png", "layer-00.svg"]], ["svg", ["heat.svg", "layer-00.svg"]], ["png", ["heat.png", "layer-00.png"]]] as const) {
+    const init = await cli(["init", "--model", model, "--grams", at("g.safetensors"), "--out", at(`start-${format}`), "--report", at(format), ...(format === "both" ? [] : ["--report-format", format])]);
+    expect(init.code).toBe(0);
+    expect(readdirSync(at(format)).filter((name) => !name.startsWith("layer-01")).sort()).toEqual([...files, "report.json"]);
+    for (const name of files) expect(readFileSync(join(at(format), name)).subarray(0, 4).toString("latin1")).toBe(name.endsWith("png") ? "\x89PNG" : "<svg");
+  }
 });
 
 test("run does all stages; runs lists, shows and deletes it", async () => {

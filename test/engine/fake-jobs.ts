@@ -83,7 +83,7 @@ async function init({ spec, emit }: Context<InitJob>): Promise<JobResult> {
   mkdirSync(spec.out, { recursive: true });
   writeFileSync(join(spec.out, "init.json"), JSON.stringify({ rank: spec.rank, read }));
   writeFileSync(join(spec.out, "init.safetensors"), "start");
-  return { kind: "init", out: spec.out, modules: 7, parameters: 100, energyShare: spec.grams === null ? null : 0.01, energyExcess: spec.grams === null ? null : 2e-9, elapsedMs: 1 };
+  return { kind: "init", out: spec.out, modules: 7, parameters: 100, energyShare: spec.grams === null ? null : 0.01, energyExcess: spec.grams === null ? null : 2e-9, solver: spec.grams === null ? null : "solver: CPU (no CUDA libraries found)", elapsedMs: 1 };
 }
 
 async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<JobResult> {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runCalibrateTask } from "../../main/engine/jobs/calibrate.ts";
 import { runStartReport } from "../../main/engine/jobs/start-report.ts";
+import { openPngPainter } from "../../main/services/pictures/png.ts";
 import { drawHeat } from "../../main/services/pictures/start-heat.ts";
 import { drawLayer, percent } from "../../main/services/pictures/start-layer.ts";
 import { paper } from "../../main/services/pictures/svg.ts";
@@ -52,6 +53,31 @@ test.each([[true, true], [true, false], [false, true]])("pictures are whole with
     expect(text).not.toMatch(/NaN|undefined|Infinity/);
     expect(text.match(/<g[ >]/g)?.length).toBe(text.match(/<\/g>/g)?.length);
   }
+});
+
+test("the four panels of a layer stand in one row, two or four, as the width allows, and never past it", () => {
+  const report = fakeStartReport(true, true);
+  for (const [width, columns] of [[420, 1], [642, 2], [1180, 2], [1240, 4]] as const) {
+    const svg = drawLayer(report, 0, paper, width);
+    const places = [...svg.matchAll(/<g transform="translate\(([\d.]+) ([\d.]+)\)">/g)].map(([, x, y]) => ({ x: Number(x), y: Number(y) }));
+    expect(new Set(places.map(({ x }) => x)).size, `${width} wide`).toBe(columns);
+    expect(new Set(places.map(({ y }) => y)).size).toBe(4 / columns);
+    expect(svg).toContain(`width="${width}"`);
+  }
+});
+
+test("a PNG is the picture at twice its size, with its letters", async () => {
+  const paint = await openPngPainter();
+  const { svg } = drawHeat(fakeStartReport(true, true), paper);
+  const sizeOf = (png: Uint8Array): number[] => [Buffer.from(png).readUInt32BE(16), Buffer.from(png).readUInt32BE(20)]; // of the header chunk
+  const [, width, height] = /width="(\d+)" height="(\d+)"/.exec(svg)!;
+  const png = paint(svg);
+  expect(Buffer.from(png).subarray(1, 4).toString()).toBe("PNG");
+  expect(sizeOf(png)).toEqual([2 * Number(width), 2 * Number(height)]);
+  // Letters take bytes: a painter without a typeface leaves them out without a word.
+  const blank = paint(svg.replace(/<text.*?<\/text>/g, ""));
+  expect(png.length).toBeGreaterThan(1.3 * blank.length);
+  expect((await openPngPainter())(svg)).toEqual(png);
 });
 
 test("shares are written with three digits, however small", () => {

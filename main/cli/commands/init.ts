@@ -1,12 +1,12 @@
 // nullspace init: the start of an adapter.
 
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { defaults, type methods } from "../../services/params.ts";
 import type { Context } from "../context.ts";
 import { finishStage } from "../finish-stage.ts";
 import { methodOption, methodsHelp } from "../method-options.ts";
 import { command, whole } from "../options.ts";
-import { writeStartReport } from "../start-report.ts";
+import { pictureFormats, writeStartReport, type PictureFormat } from "../start-report.ts";
 
 interface Options {
   model: string;
@@ -17,6 +17,7 @@ interface Options {
   seed: number;
   out: string;
   report?: string;
+  reportFormat: PictureFormat;
 }
 
 export function make(context: Context): Command {
@@ -28,9 +29,10 @@ export function make(context: Context): Command {
     .option("--rank <R>", "rank of the adapter, 1 or more", whole, defaults.rank)
     .option("--seed <S>", "seed of everything random, 0 or more", whole, defaults.seed)
     .requiredOption("--out <DIR>", "folder to write")
-    .option("--report <DIR>", "also write what the start looks like: spectra with the cut at the rank, energies, angles, as JSON and SVG")
+    .option("--report <DIR>", "also write what the start looks like: spectra with the cut at the rank, energies, angles, as JSON and pictures")
+    .addOption(new Option("--report-format <FORMAT>", "pictures of the report").choices(pictureFormats).default("both"))
     .addHelpText("after", methodsHelp())
-    .action(async ({ model, grams, taskGrams, method, rank, seed, out, report }: Options) => {
+    .action(async ({ model, grams, taskGrams, method, rank, seed, out, report, reportFormat }: Options) => {
       const events = await context.client().stages.init({ model, grams: grams ?? null, taskGrams: taskGrams ?? null, method, rank, seed, out }, { signal: context.signal });
       await finishStage(context, events, (result) => {
         const energy = result.energyShare === null ? "" : `, ${(result.energyShare * 100).toPrecision(3)} % of the calibration energy in the update space`;
@@ -39,6 +41,6 @@ export function make(context: Context): Command {
       });
       if (report === undefined) return;
       const looked = await context.client().stages.report({ model, init: out, grams: grams ?? null, taskGrams: taskGrams ?? null }, { signal: context.signal });
-      await writeStartReport(context, looked, report);
+      await writeStartReport(context, looked, report, reportFormat);
     });
 }

@@ -124,6 +124,9 @@ async function runCell(context: Context, { method, rank, learningRate, seed }: C
   });
   const run = await followRun(context, id);
   const result = resultOf(run, { method, rank, learningRate, seed }, performance.now() - started);
+  if (result === null && run.status === "done") {
+    throw new UserError({ what: `Run ${id} has its adapter from an earlier try that was killed before its last figures were kept.`, where: `study: ${run.name}`, fix: "Delete the runs of this name with `nullspace runs delete`, and repeat the command." });
+  }
   if (result === null) context.end(run.error, { run }); // cancelled, or no fault of the cell
   if (!keepsRun) await client.runs.delete({ id });
   return result;

@@ -24,8 +24,8 @@ export async function runInit(spec: InitJob, emit: Emit, signal: AbortSignal): P
   const writer = writeStart(out, { method, kind, rank, seed, modelFingerprint: checkpoint.fingerprint, gramFingerprint, taskGramFingerprint, modules });
   try {
     let layersDone = 0;
-    let solver: string | undefined;
-    const report = trackProgress({ emit, note: () => solver, stage: need === "none" ? "Making the start" : "Choosing directions", unit: "layers", total: checkpoint.config.layers });
+    let solver: string | null = null;
+    const report = trackProgress({ emit, note: () => solver ?? undefined, stage: need === "none" ? "Making the start" : "Choosing directions", unit: "layers", total: checkpoint.config.layers });
     const { modules: count, parameters, energies, energyShare } = await buildStarts({
       checkpoint,
       gramFile,
@@ -42,7 +42,7 @@ export async function runInit(spec: InitJob, emit: Emit, signal: AbortSignal): P
       signal,
     });
     writer.finish(energies);
-    return { kind: "init", out, modules: count, parameters, energyShare, energyExcess: worstExcess(energies), elapsedMs: performance.now() - started };
+    return { kind: "init", out, modules: count, parameters, energyShare, energyExcess: worstExcess(energies), solver, elapsedMs: performance.now() - started };
   } catch (error) {
     writer.abandon();
     throw error;

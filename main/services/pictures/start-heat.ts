@@ -1,5 +1,5 @@
 // A start over all layers: a cell a projection and layer, coloured by the share of energy that its adapter can see, on a
-// logarithmic scale (faint: kept out of its reach). A second map for the task's share, a third for effective ranks.
+// logarithmic scale (faint: kept out of its reach). More maps for the task's share, effective ranks and angles.
 
 import type { InputReport, StartReport } from "../../../native-models/starts/report.ts";
 import { percent } from "./start-layer.ts";
@@ -15,6 +15,8 @@ interface HeatMap {
   /** Of a projection's cell; null where it is not known. */
   value: (layer: number, projection: (typeof projections)[number]) => number | null;
   text: (value: number) => string;
+  /** Shares and ranks span powers of ten, angles do not. */
+  isLogarithmic: boolean;
 }
 
 export interface HeatPicture {
@@ -32,12 +34,13 @@ export function drawHeat(report: StartReport, palette: Palette, width = 720): He
     title: `Share of the ${text === "knowledge" ? "knowledge's" : "task's"} energy that the adapter sees`,
     value: (layer, projection) => modules.get(`${layer} ${projection}`)?.[`${text}Share`] ?? null,
     text: percent,
+    isLogarithmic: true,
   });
   const maps: HeatMap[] = [
     ...(["knowledge", "task"] as const).map(share).filter(({ value }) => value(0, "q_proj") !== null),
-    { title: `Effective rank of the ${report.spectrumOf}`, value: (layer, projection) => inputAt(layer, projection)?.effectiveRank ?? null, text: (value) => value.toPrecision(3) },
+    { title: `Effective rank of the ${report.spectrumOf}`, value: (layer, projection) => inputAt(layer, projection)?.effectiveRank ?? null, text: (value) => String(Number(value.toPrecision(3))), isLogarithmic: true },
     ...(report.inputs.some(({ anglesDegrees }) => anglesDegrees !== null)
-      ? [{ title: "Median angle between knowledge and task", value: (layer: number, projection: (typeof projections)[number]) => median(inputAt(layer, projection)?.anglesDegrees ?? null), text: (value: number) => `${value.toFixed(0)}°` }]
+      ? [{ title: "Median angle between knowledge and task", value: (layer: number, projection: (typeof projections)[number]) => median(inputAt(layer, projection)?.anglesDegrees ?? null), text: (value: number) => `${value.toFixed(0)}°`, isLogarithmic: false }]
       : []),
   ];
   const cell = (width - map.left - map.right) / report.layers;
@@ -46,12 +49,13 @@ export function drawHeat(report: StartReport, palette: Palette, width = 720): He
   return { svg, left: map.left, cell };
 }
 
-function drawMap({ title, value, text }: HeatMap, layers: number, cell: number, { ink, quiet, accent, line }: Palette): string {
+function drawMap({ title, value, text, isLogarithmic }: HeatMap, layers: number, cell: number, { ink, quiet, accent, line }: Palette): string {
   const known = projections.flatMap((projection) => Array.from({ length: layers }, (_, layer) => value(layer, projection) ?? [])).flat().filter((each) => each > 0);
   const sorted = known.sort((a, b) => a - b);
   // A few cells far below the rest would leave no difference between the others.
   const [least, most] = known.length === 0 ? [1, 1] : [sorted[Math.floor(0.04 * sorted.length)]!, sorted.at(-1)!];
-  const strength = (found: number): number => (most === least ? 0.5 : Math.max(0, (Math.log(found) - Math.log(least)) / (Math.log(most) - Math.log(least))));
+  const scaled = (found: number): number => (isLogarithmic ? Math.log(found) : found);
+  const strength = (found: number): number => (most === least ? 0.5 : Math.max(0, (scaled(found) - scaled(least)) / (scaled(most) - scaled(least))));
   const every = Math.max(1, Math.ceil(28 / cell));
   const bottom = map.top + projections.length * map.row;
   return [
@@ -68,7 +72,7 @@ function drawMap({ title, value, text }: HeatMap, layers: number, cell: number, 
       }),
     ]),
     ...Array.from({ length: layers }, (_, layer) => (layer % every === 0 ? `<text x="${(map.left + (layer + 0.5) * cell).toFixed(1)}" y="${bottom + 14}" text-anchor="middle" fill="${quiet}">${layer}</text>` : "")),
-    ...(known.length === 0 ? [] : [`<text x="${map.left}" y="${bottom + 30}" fill="${quiet}">layer · faintest ${text(least)} or less, strongest ${text(most)}, logarithmic between</text>`]),
+    ...(known.length === 0 ? [] : [`<text x="${map.left}" y="${bottom + 30}" fill="${quiet}">layer · faintest ${text(least)} or less, strongest ${text(most)}${isLogarithmic ? ", logarithmic between" : ""}</text>`]),
   ].join("");
 }
 

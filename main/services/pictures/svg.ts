@@ -22,7 +22,7 @@ export function escapeXml(text: string): string {
 
 export function svgPicture({ width, height, label, palette }: { width: number; height: number; label: string; palette: Palette }, parts: readonly string[]): string {
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="11" role="img" aria-label="${escapeXml(label)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="'IBM Plex Sans Variable', 'IBM Plex Sans', system-ui, sans-serif" font-size="11" role="img" aria-label="${escapeXml(label)}">`,
     `<rect width="100%" height="100%" fill="${palette.ground}"/>`,
     ...parts,
     "</svg>",
