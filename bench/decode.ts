@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { openCheckpoint } from "../native-models/checkpoint/checkpoint.ts";
-import { widths, type Width } from "../native-models/quantised/quantised-model.ts";
+import { widths, type Width } from "../native-models/quantised/places.ts";
 import { llamaPackage, nodePeers } from "../test/peers/node-peers.ts";
 import { openPeer, runOurs } from "./child.ts";
 import type { DecodeFigures, OurDecoding } from "./decode-ours.ts";

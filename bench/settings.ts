@@ -4,7 +4,6 @@ import { UserError } from "../native-models/errors.ts";
 import type { Recomputed } from "../native-models/programs/train-program.ts";
 import type { BenchName } from "./report.ts";
 
-
 export type TrainKind = "lora" | "null_v1" | "null_v2";
 
 interface Common {

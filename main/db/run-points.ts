@@ -1,16 +1,9 @@
 // One row an optimizer step. A loss that was not a number is stored as NULL and read back as NaN.
 
+import type { TrainPoint } from "../engine/events.ts";
 import type { Sql } from "./open.ts";
 
-export interface PointRow {
-  step: number;
-  lossNats: number;
-  learningRate: number;
-  gradNorm: number;
-  tokens: number;
-  tokensPerSecond: number;
-  elapsedMs: number;
-}
+export type PointRow = TrainPoint;
 
 type RawPoint = Omit<PointRow, "lossNats" | "gradNorm"> & { lossNats: number | null; gradNorm: number | null };
 

@@ -15,7 +15,7 @@ import type { ShotChoice } from "../../native-models/probe/read-task.ts";
 import type { TaskName, Wording } from "../../native-models/probe/task.ts";
 import type { PromptForm } from "../../native-models/probe/tasks/short-answers.ts";
 import type { MeasuredWidth } from "../../native-models/quantised/measured.ts";
-import type { Width } from "../../native-models/quantised/quantised-model.ts";
+import type { Width } from "../../native-models/quantised/places.ts";
 import type { Recomputed } from "../../native-models/programs/train-program.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
 import type { AnswerLikelihood } from "../../native-models/training/retention.ts";

@@ -14,6 +14,7 @@ import { inspectRows } from "../../native-models/data/rows/inspect.ts";
 import { readTask } from "../../native-models/probe/read-task.ts";
 import { taskOf } from "../../native-models/probe/tasks.ts";
 import { isWorthIt, readMeasured, type MeasuredWidth } from "../../native-models/quantised/measured.ts";
+import { roundingVersions, type Width } from "../../native-models/quantised/places.ts";
 import { checkpointNotes, findBest, isCheckpointFile, listCheckpoints, type SavedCheckpoint } from "../../native-models/training/checkpoint-file.ts";
 import type { ProbeJob } from "./jobs.ts";
 import { join } from "node:path";
@@ -41,6 +42,8 @@ export interface Readers {
   /** What rounding a model's weights was found to cost and gain; null where it was not measured. */
   measuredWidth(fingerprint: string, cache: string, width: MeasuredWidth["width"]): MeasuredWidth | null;
   isWorthIt: typeof isWorthIt;
+  /** Names how weights are rounded to that width. */
+  roundingOf(width: Width): string;
   /** The Alpaca prompt with its places. */
   alpacaText(): string;
 }
@@ -62,6 +65,7 @@ export const readers: Readers = {
   },
   measuredWidth: (fingerprint, cache, width) => readMeasured(cache, fingerprint, width),
   isWorthIt,
+  roundingOf: (width) => (width === "float32" ? width : `${width} v${roundingVersions[width]}`),
   alpacaText: () => alpacaPrompt([{ role: "user", content: "{instruction}" }], ""),
 };
 

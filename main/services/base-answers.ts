@@ -33,7 +33,7 @@ export function baseAnswers({ store, readers }: Pick<Deps, "store" | "readers">,
         model: stages.fingerprintOf(model),
         tokenizer: await tokenizerHash(model),
         task: task ?? "rows",
-        width: weights?.width ?? "float32",
+        width: readers.roundingOf(weights?.width ?? "float32"),
         asking: JSON.stringify({ shotChoice, promptForm, wording, judge: judge && judgeOf(judge), mapping, split, template }),
         shots, maxNewTokens,
       });

@@ -91,7 +91,7 @@ export function probeSummary(store: Store, row: ProbeRow): ProbeSummary {
     gained: result?.gained ?? null,
     scores,
     words: scores && scoreWords(row.style, scores),
-    questionsPerSecond: result?.questionsPerSecond ?? null,
+    questionsPerSecond: result?.questionsPerSecond || null,
     baseFrom: row.baseFrom as BaseSource | null,
     createdMs: row.createdMs,
     endedMs: row.endedMs,

@@ -2,9 +2,10 @@
 // Model weights count by the fingerprint of their headers, sizes and times; other files by their content.
 
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, statSync, readdirSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
+import { filesOf, pathHash } from "../engine/file-hash.ts";
 
 /** Raised when a stage's output changes for the same settings, so that older outputs are not taken for it. */
 const stageVersions = { calibrate: 2, "calibrate-task": 2, init: 2, "start-report": 1, train: 1, probe: 1, "base-answers": 1, "retention-base": 1 } as const;
@@ -16,12 +17,11 @@ export function stageKey(stage: keyof typeof stageVersions, dependsOn: Record<st
 
 /** SHA-256 of a file's bytes, or of a folder's files with their names. */
 export async function contentHash(path: string, where: string): Promise<string> {
-  const hash = createHash("sha256");
-  for (const file of filesOf(path, where)) {
-    hash.update(`${file.name}\0`);
-    for await (const chunk of createReadStream(file.path)) hash.update(chunk as Buffer);
+  try {
+    return await pathHash(path);
+  } catch (cause) {
+    throw new UserError({ what: `${path} cannot be read: ${reasonOf(cause)}.`, where, fix: "Check the path and its permissions." }, { cause });
   }
-  return hash.digest("hex");
 }
 
 /** Of a model's tokenizer, which the fingerprint of its weights does not cover; null where it has none yet. */
@@ -33,7 +33,7 @@ export async function tokenizerHash(model: string): Promise<string | null> {
 /** Names, sizes and times of the files at `path`: changes when an output was touched. Null when nothing is there. */
 export function fileStamp(path: string): string | null {
   try {
-    const files = filesOf(path, path).map(({ name, path: file }) => {
+    const files = filesOf(path).map(({ name, path: file }) => {
       const { size, mtimeMs } = statSync(file);
       return `${name} ${size} ${mtimeMs}`;
     });
@@ -41,21 +41,6 @@ export function fileStamp(path: string): string | null {
   } catch {
     return null; // gone or unreadable: not the output that was written
   }
-}
-
-function filesOf(path: string, where: string): { name: string; path: string }[] {
-  let stat;
-  try {
-    stat = statSync(path);
-  } catch (cause) {
-    throw new UserError({ what: `${path} cannot be read: ${reasonOf(cause)}.`, where, fix: "Check the path and its permissions." }, { cause });
-  }
-  if (!stat.isDirectory()) return [{ name: "", path }];
-  return readdirSync(path, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort()
-    .map((file) => ({ name: file.slice(path.length), path: file }));
 }
 
 function reasonOf(cause: unknown): string {

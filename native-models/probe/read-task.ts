@@ -5,12 +5,12 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { taskRecord } from "../data/columns.ts";
 import { seededRandom } from "../data/random.ts";
 import { findSplits, type Split } from "../data/records/folder.ts";
 import { openRecords } from "../data/records/open.ts";
-import type { DataRecord, RecordSource } from "../data/records/types.ts";
+import type { RecordSource } from "../data/records/types.ts";
 import { UserError } from "../errors.ts";
-import type { TaskRecord } from "./columns.ts";
 import type { ProbeTask, TaskQuestion } from "./task.ts";
 
 /** Which rows are the worked examples: the first ones, some chosen by a seed, or those named (from 0). */
@@ -44,7 +44,7 @@ export async function readTask(task: ProbeTask, data: TaskData): Promise<ReadTas
       const from = other ?? asked;
       const shown = chosenRows(data, from.source);
       const examples: TaskQuestion[] = [];
-      for (const row of shown) examples.push(task.question(asTaskRecord(from.source, await from.source.record(row))));
+      for (const row of shown) examples.push(task.question(taskRecord(from.source, await from.source.record(row))));
       const questions = await readAsked(task, asked, other === null ? new Set(shown) : new Set(), data.limit);
       return { examples, asked: questions };
     } finally {
@@ -68,7 +68,7 @@ async function readAsked(task: ProbeTask, part: Part, shown: ReadonlySet<number>
   const asked: ReadTask["asked"] = [];
   for await (const record of part.source.records()) {
     if (limit !== null && asked.length === limit) break;
-    if (!shown.has(record.index)) asked.push({ index: record.index, question: task.question(asTaskRecord(part.source, record)) });
+    if (!shown.has(record.index)) asked.push({ index: record.index, question: task.question(taskRecord(part.source, record)) });
   }
   return asked;
 }
@@ -98,11 +98,6 @@ async function openPart(path: string, wanted: readonly Split[]): Promise<Part> {
     await close(null);
     throw error;
   }
-}
-
-/** Only text files name lines, and of those only CSV has columns. */
-function asTaskRecord({ columns }: RecordSource, record: DataRecord): TaskRecord {
-  return { ...record, isCsv: columns !== null && /, line \d+$/.test(record.place) };
 }
 
 function chosenRows({ shots, choice }: TaskData, { count, path }: RecordSource): number[] {

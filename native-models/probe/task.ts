@@ -3,7 +3,7 @@
 // A task is a file in tasks/, and a row of tasks.ts.
 
 import type { Split } from "../data/records/folder.ts";
-import type { TaskRecord } from "./columns.ts";
+import type { TaskRecord } from "../data/columns.ts";
 
 export type TaskName = "nq_open" | "triviaqa" | "webqs" | "questions" | "gsm8k" | "math" | "humaneval" | "mbpp" | "mt_bench";
 

@@ -13,50 +13,48 @@ import type { Module } from "./names.ts";
  */
 export type AdapterKind = "both" | "b" | "zero";
 
-export interface TrainableInput {
+interface Tensor {
   /** "model.layers.0.mlp.up_proj.A" */
   name: string;
-  value: Value;
   shape: readonly [number, number];
+}
+
+export interface TrainableInput extends Tensor {
+  value: Value;
 }
 
 export interface TrainingAdapters {
   project: Project;
   /** Inputs that learn, in module order, A before B. */
   trainable: TrainableInput[];
-  /** Inputs that stay: the start's A0 and B0, or v2's A. */
+  /** Inputs that stay. */
   fixed: TrainableInput[];
 }
 
 /** The tensors that learn, in the order in which a training keeps them: module by module, A before B. */
-export function trainedTensors(modules: readonly Module[], rank: number, kind: AdapterKind): { name: string; shape: readonly [number, number] }[] {
+export function trainedTensors(modules: readonly Module[], rank: number, kind: AdapterKind): Tensor[] {
   return modules.flatMap(({ name, out, in: size }) => [
     ...(kind === "b" ? [] : [{ name: `${name}.A`, shape: [rank, size] as const }]),
     { name: `${name}.B`, shape: [out, rank] as const },
   ]);
 }
 
+/** Those that stay: the start's A0 and B0, or v2's A and B0. */
+function fixedTensors(modules: readonly Module[], rank: number, kind: AdapterKind): Tensor[] {
+  if (kind === "zero") return [];
+  return modules.flatMap(({ name, out, in: size }) => [{ name: `${name}.${kind === "b" ? "A" : "A0"}`, shape: [rank, size] as const }, { name: `${name}.B0`, shape: [out, rank] as const }]);
+}
+
 export function trainingAdapters(g: GraphBuilder, modules: readonly Module[], rank: number, kind: AdapterKind): TrainingAdapters {
-  const trainable: TrainableInput[] = [];
-  const fixed: TrainableInput[] = [];
-  const declare = (list: TrainableInput[], name: string, shape: readonly [number, number]): Value => {
-    const value = g.input(name, "float32", shape);
-    list.push({ name, value, shape });
-    return value;
-  };
-  const byName = new Map(
-    modules.map(({ name, out, in: size }) => {
-      const a = declare(kind === "b" ? fixed : trainable, `${name}.A`, [rank, size]);
-      const b = declare(trainable, `${name}.B`, [out, rank]);
-      const a0 = kind === "both" ? declare(fixed, `${name}.A0`, [rank, size]) : null;
-      const b0 = kind === "zero" ? null : declare(fixed, `${name}.B0`, [out, rank]);
-      return [name, { a, b, a0, b0 }] as const;
-    }),
-  );
+  const declare = (tensors: readonly Tensor[]): TrainableInput[] => tensors.map(({ name, shape }) => ({ name, shape, value: g.input(name, "float32", shape) }));
+  const trainable = declare(trainedTensors(modules, rank, kind));
+  const fixed = declare(fixedTensors(modules, rank, kind));
+  const values = new Map([...trainable, ...fixed].map(({ name, value }) => [name, value]));
   /** The pair whose product is the whole update: [A; A0] and [B, −B0], or A and B − B0 where A stays. */
   const updateOf = (module: string): { a: Value; b: Value } => {
-    const { a, b, a0, b0 } = byName.get(module) as NonNullable<ReturnType<typeof byName.get>>;
-    if (kind === "b") return { a, b: g.sub(b, b0 as Value) };
+    const [a, b] = [values.get(`${module}.A`)!, values.get(`${module}.B`)!];
+    const [a0, b0] = [values.get(`${module}.A0`), values.get(`${module}.B0`)];
+    if (kind === "b") return { a, b: g.sub(b, b0!) };
     return a0 && b0 ? { a: g.concat([a, a0], 0), b: g.concat([b, g.neg(b0)], 1) } : { a, b };
   };
   const project: Project = (x, group) => applyGroup(g, x, group, group.map(({ module }) => updateOf(module)));

@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readJsonFile } from "../checkpoint/file-bytes.ts";
-import { quantisedFolder, type Width } from "./quantised-model.ts";
+import { quantisedFolder, type Width } from "./places.ts";
 
 export interface MeasuredWidth {
   width: Exclude<Width, "float32">;

@@ -4,7 +4,7 @@
 // In: a checkpoint, and for 4 bits a text to round by. Out: the folder and the places of its tensors, for
 // programs/quantised-weights.ts.
 
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as yieldToMessages } from "node:timers/promises";
 import type { Windows } from "../calibration/tiles.ts";
@@ -15,25 +15,21 @@ import type { Checkpoint, TensorEntry } from "../checkpoint/types.ts";
 import type { LayerInput } from "../nullspace/types.ts";
 import { embeddingName, finalNormName, groupsOf, headName } from "../programs/names.ts";
 import { blockSize, quantisedShapes, roundTo8, type Bits, type QuantisedMatrix } from "./blocks.ts";
+import { quantisedFolder, removeSuperseded, type RoundedWidth } from "./places.ts";
 import { roundByInputs } from "./round-by-inputs.ts";
-
-export type Width = "float32" | "int8" | "int4";
-export const widths = ["float32", "int8", "int4"] as const satisfies readonly Width[];
 
 /**
  * Bits of a layer's matrices; of the head's, where `layer` is null. At 4 bits the first and last eighth of the layers and the
  * head keep 8, as in llama.cpp's mixed files: rounding there costs most (SmolLM2: 0.10 nats a token without, 0.05 with them).
  */
-export function bitsOf(width: Exclude<Width, "float32">, layer: number | null, layers: number): Bits {
+export function bitsOf(width: RoundedWidth, layer: number | null, layers: number): Bits {
   return width === "int8" || layer === null || layer < Math.floor(layers / 8) || layer >= Math.floor((7 * layers) / 8) ? 8 : 4;
 }
 
-/** Of the file's layout and rounding: a file of another version is made anew. */
-const versions = { int8: 2, int4: 3 };
 const fileName = "rounded.safetensors";
 
 export interface QuantisedModel {
-  width: Exclude<Width, "float32">;
+  width: RoundedWidth;
   /** Holds `file`, with all that the answering program reads. */
   folder: string;
   file: string;
@@ -44,7 +40,7 @@ export interface QuantisedModel {
 
 export interface PrepareOptions {
   checkpoint: Checkpoint;
-  width: Exclude<Width, "float32">;
+  width: RoundedWidth;
   /** Where such files are kept. */
   cache: string;
   /** Asked for only where weights are rounded by their inputs. */
@@ -69,20 +65,6 @@ export async function prepareQuantised(options: PrepareOptions): Promise<Quantis
   return { width, folder, file: fileName, entries, textTokens: Number(metadata.get("text_tokens") ?? 0) };
 }
 
-export function quantisedFolder(cache: string, fingerprint: string, width: MadeWidth): string {
-  return join(cache, `${fingerprint.slice(0, 32)}-${width}-v${versions[width]}`);
-}
-
-type MadeWidth = QuantisedModel["width"];
-
-/** Folders of earlier versions: no program like this one reads them again. */
-function removeSuperseded(cache: string): void {
-  for (const name of readdirSync(cache)) {
-    const found = /^[0-9a-f]{32}-(int8|int4)-v(\d+)$/.exec(name);
-    if (found && Number(found[2]) < versions[found[1] as MadeWidth]) rmSync(join(cache, name), { recursive: true, force: true });
-  }
-}
-
 /** Where a rounded weight's parts are. */
 export const partNames = (name: string) => ({ packed: `${name}.packed`, scales: `${name}.scales`, zeros: `${name}.zeros` });
 
@@ -100,7 +82,7 @@ export interface Rounded {
   place: { layer: number; input: LayerInput } | null;
 }
 
-function roundedWeights(checkpoint: Checkpoint, width: MadeWidth): Rounded[] {
+function roundedWeights(checkpoint: Checkpoint, width: RoundedWidth): Rounded[] {
   const { config } = checkpoint;
   const entry = (name: string): TensorEntry => checkpoint.tensors.get(name) as TensorEntry;
   const head = entry(headName(config));

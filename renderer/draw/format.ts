@@ -74,12 +74,6 @@ export function formatPercent(share: number): string {
   return `${percent >= 99.95 || percent === 0 ? Math.round(percent) : percent.toFixed(1)} %`;
 }
 
-/** Signed difference of two shares in points. */
-export function formatPoints(difference: number): string {
-  const points = Math.round(difference * 1000) / 10;
-  return `${points > 0 ? "+" : points < 0 ? "−" : "±"}${Math.abs(points).toFixed(1)} points`;
-}
-
 export function formatRate(perSecond: number, unit: string): string {
   const value = perSecond >= 100 ? formatWhole(perSecond) : perSecond.toPrecision(perSecond >= 10 ? 3 : 2);
   return `${value} ${unit}/s`;

@@ -26,11 +26,11 @@ describe("questions", () => {
   });
 
   test.each([
-    ["no question", '{"answer":"x"}', /"question" is missing in \{"answer":"x"\}.*q\.jsonl, line 2/],
+    ["no question", '{"answer":"x"}', /"question" or "prompt" or "query" is missing in \{"answer":"x"\}.*q\.jsonl, line 2/],
     ["an empty question", '{"question":" ","answer":"x"}', /"question" must be a text that is not empty.*line 2/],
-    ["no answer", '{"question":"q"}', /"answer" is missing.*line 2/],
-    ["no accepted answer", '{"question":"q","answers":[]}', /"answers" has no accepted answer.*line 2/],
-    ["answers of another kind", '{"question":"q","answer":[{"a":1}]}', /"answer" must be a text or a list of texts.*line 2/],
+    ["no answer", '{"question":"q"}', /"answer.aliases" or "answer.value" or "answer" or "answers" or "aliases" is missing.*line 2/],
+    ["no accepted answer", '{"question":"q","answers":[]}', /"answers" has no text.*line 2/],
+    ["answers of another kind", '{"question":"q","answer":[{"a":1}]}', /"answer" must be a list of texts.*line 2/],
     ["a broken line", '{"question":"q', /not valid JSON.*"\{"question":"q".*line 2/s],
   ])("%s is named by line and quoted", async (_, line, message) => {
     await expect(read("q.jsonl", `{"question":"a","answer":"b"}\n${line}\n`)).rejects.toThrow(message);

@@ -25,8 +25,6 @@ test.each([
   [f.formatNumber(NaN), "not a number"],
   [f.formatPercent(0.153), "15.3 %"],
   [f.formatPercent(1), "100 %"],
-  [f.formatPoints(-0.05), "−5.0 points"],
-  [f.formatPoints(0), "±0.0 points"],
   [f.baseName("C:\\models\\smol\\"), "smol"],
   [f.plural(1, "row"), "1 row"],
 ])("%s reads as %s", (written, wanted) => {

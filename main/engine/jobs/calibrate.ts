@@ -12,7 +12,7 @@ import { UserError } from "../../../native-models/errors.ts";
 import { createGramFile } from "../../../native-models/nullspace/gram-file.ts";
 import type { Emit } from "../events.ts";
 import type { CalibrateJob, CalibrateResult, CalibrateTaskJob, CalibrateTaskResult } from "../jobs.ts";
-import { pathHash } from "./file-hash.ts";
+import { pathHash } from "../file-hash.ts";
 import { availableBytes } from "./memory.ts";
 import { jobTokenizer } from "./open-tokenizer.ts";
 import { trackProgress } from "./progress.ts";

@@ -8,7 +8,7 @@ import { methods } from "../../../native-models/starts/methods.ts";
 import { writeStart, type InputEnergy } from "../../../native-models/starts/start-folder.ts";
 import type { Emit } from "../events.ts";
 import type { InitJob, InitResult } from "../jobs.ts";
-import { pathHash } from "./file-hash.ts";
+import { pathHash } from "../file-hash.ts";
 import { trackProgress } from "./progress.ts";
 
 export async function runInit(spec: InitJob, emit: Emit, signal: AbortSignal): Promise<InitResult> {

@@ -20,7 +20,7 @@ import { createValidator, type ValidatesBy } from "../../../native-models/traini
 import type { Emit } from "../events.ts";
 import type { TrainJob, TrainResult } from "../jobs.ts";
 import { adapterCard } from "./adapter-card.ts";
-import { pathHash } from "./file-hash.ts";
+import { pathHash } from "../file-hash.ts";
 import { availableBytes, peakBytes } from "./memory.ts";
 import { hasForgotten } from "./measure-retention.ts";
 import { hasStoppedEarly, rateOf, trainSteps, type OpenedRun } from "./train-steps.ts";

@@ -13,7 +13,7 @@ import type { TrainRow } from "../../../native-models/programs/train-program.ts"
 import type { RunRows } from "../../../native-models/training/memory-plan.ts";
 import type { Emit } from "../events.ts";
 import type { RowsReport, TrainJob, TrainResult } from "../jobs.ts";
-import { pathHash } from "./file-hash.ts";
+import { pathHash } from "../file-hash.ts";
 import { runRowsOf } from "./memory.ts";
 import { jobTokenizer } from "./open-tokenizer.ts";
 import { trackProgress } from "./progress.ts";

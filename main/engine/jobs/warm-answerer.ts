@@ -9,7 +9,8 @@ import { readPeftAdapter, type PeftAdapter } from "../../../native-models/adapte
 import { openCheckpoint } from "../../../native-models/checkpoint/checkpoint.ts";
 import { openTokenizer } from "../../../native-models/checkpoint/tokenizer.ts";
 import type { Checkpoint, Tokenizer } from "../../../native-models/checkpoint/types.ts";
-import { prepareQuantised, type Width } from "../../../native-models/quantised/quantised-model.ts";
+import type { Width } from "../../../native-models/quantised/places.ts";
+import { prepareQuantised } from "../../../native-models/quantised/quantised-model.ts";
 import { roundingText } from "../../../native-models/quantised/rounding-text.ts";
 import { readCheckpointAdapter } from "../../../native-models/training/checkpoint-adapter.ts";
 import { isCheckpointFile } from "../../../native-models/training/checkpoint-file.ts";

@@ -2,7 +2,7 @@
 // the last number of the answer (flexible). Both are kept; exact match is the strict one.
 // Data: openai/gsm8k, columns question and answer (worked, ending in "#### N").
 
-import { textOf } from "../columns.ts";
+import { textOf } from "../../data/columns.ts";
 import { finalNumber, isGsm8kMatch } from "../number-answers.ts";
 import { isContained } from "../score.ts";
 import type { ProbeTask } from "../task.ts";

@@ -2,7 +2,7 @@
 // greedy answer, prompts and stops as lm-evaluation-harness has them (humaneval v1.0).
 // Data: openai/openai_humaneval, columns prompt, canonical_solution, test, entry_point.
 
-import { textOf } from "../columns.ts";
+import { textOf } from "../../data/columns.ts";
 import type { ProbeTask } from "../task.ts";
 import { programIn } from "./program-text.ts";
 

@@ -3,7 +3,7 @@
 // "answer is", equal in Hendrycks's or Minerva's normal form. The prompt is minerva_math's of lm-evaluation-harness.
 // Data: EleutherAI/hendrycks_math and its like, columns problem and solution (MATH-500 has answer too).
 
-import { optionalText, textOf, wrongField } from "../columns.ts";
+import { optionalText, textOf, wrongField } from "../../data/columns.ts";
 import { isHendrycksEqual, isMinervaEqual, lastBoxed, statedAnswer } from "../math-answers.ts";
 import type { ProbeTask } from "../task.ts";
 

@@ -2,7 +2,7 @@
 // answer, prompt and stop as lm-evaluation-harness has them (mbpp v1.0, three examples).
 // Data: google-research-datasets/mbpp, columns text (sanitized: prompt), code, test_list, test_imports.
 
-import { optionalTexts, textOf, textsOf } from "../columns.ts";
+import { optionalTexts, textOf, textsOf } from "../../data/columns.ts";
 import type { ProbeTask } from "../task.ts";
 import { codeBlock } from "./program-text.ts";
 

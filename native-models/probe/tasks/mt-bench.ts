@@ -2,7 +2,7 @@
 // Data: a file of questions with "turns" (HuggingFaceH4/mt_bench_prompts names them "prompt"), maybe "reference" answers
 // and a "category". The questions are the user's to bring; Nullspace carries none.
 
-import { optionalText, optionalTexts, textsOf } from "../columns.ts";
+import { optionalText, optionalTexts, textsOf } from "../../data/columns.ts";
 import type { ProbeTask } from "../task.ts";
 
 const example = '{"turns": ["Write a haiku about rain.", "Now make it about snow."], "category": "writing"}';

@@ -1,6 +1,7 @@
 // A file of questions with accepted answers of one's own, in a prompt of one's choice.
 // In: rows with a question and answers under any of the usual names. Out: questions scored as NQ-open's are.
 
+import { answerFields, questionFields } from "../../data/columns.ts";
 import type { ProbeTask } from "../task.ts";
 import { promptForms, shortAnswerTask, type PromptForm } from "./short-answers.ts";
 
@@ -8,7 +9,7 @@ export function questionsTask(form: PromptForm = promptForms.nq_open): ProbeTask
   return shortAnswerTask({
     name: "questions",
     form,
-    columns: { question: ["question", "Question", "prompt", "query", "instruction"], accepted: ["answer.aliases", "answers", "answer", "aliases", "accepted", "output"] },
+    columns: { question: [...questionFields, "Question", "instruction"], accepted: [...answerFields, "accepted", "output"] },
     normalisation: "nq_open",
     example: '{"question": "what is the capital of France", "answer": ["Paris"]}',
   });

@@ -1,6 +1,6 @@
 // Questions with short accepted answers: TriviaQA, NQ-open and files of one's own are one task in different words.
 
-import { optionalText, textOf, textsOf } from "../columns.ts";
+import { optionalText, textOf, textsOf } from "../../data/columns.ts";
 import { answerStops, filterGeneration, isContained, isExactMatch, type Normalisation } from "../score.ts";
 import type { ProbeTask } from "../task.ts";
 

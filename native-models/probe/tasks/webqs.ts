@@ -2,7 +2,7 @@
 // token for token, the model's greedy continuation. One teacher-forced pass an answer.
 // Data: stanfordnlp/web_questions, columns question and answers (a list).
 
-import { textOf, textsOf } from "../columns.ts";
+import { textOf, textsOf } from "../../data/columns.ts";
 import type { ProbeTask } from "../task.ts";
 
 const example = '{"question": "what is the capital of france?", "answers": ["Paris"]}';

@@ -2,13 +2,22 @@
 // JSONL, flattened ("answer.aliases"), or as text in a CSV cell (a JSON list, a Python list, parts between "|").
 // In: a record. Out: texts, or a UserError that names the field and the row.
 
-import type { DataRecord } from "../data/records/types.ts";
+import type { DataRecord, RecordSource } from "./records/types.ts";
 import { UserError } from "../errors.ts";
 import { pythonLiteral } from "./python-literal.ts";
 
 export interface TaskRecord extends DataRecord {
   /** Of a CSV file, whose cells are all texts: a list is written as "a | b" there. */
   isCsv: boolean;
+}
+
+/** Names under which questions and their accepted answers are found, TriviaQA's {value, aliases} among them. */
+export const questionFields = ["question", "prompt", "query"];
+export const answerFields = ["answer.aliases", "answer.value", "answer", "answers", "aliases"];
+
+/** Only text files name lines, and of those only CSV has columns. */
+export function taskRecord({ columns }: Pick<RecordSource, "columns">, record: DataRecord): TaskRecord {
+  return { ...record, isCsv: columns !== null && /, line \d+$/.test(record.place) };
 }
 
 /** The first of the named fields that is there; "answer.aliases" looks into an object or for a column of that name. */
@@ -47,10 +56,11 @@ export function optionalTexts(record: TaskRecord, names: readonly string[], exam
 }
 
 export function wrongField(record: TaskRecord, names: readonly string[], problem: string, example: string): UserError {
+  const found = names.find((name) => (lookUp(record.value, name) ?? null) !== null);
   return new UserError({
-    what: `${names.map((name) => `"${name}"`).join(" or ")} ${problem} in ${JSON.stringify(record.value).slice(0, 120)}.`,
+    what: `${(found === undefined ? names : [found]).map((name) => `"${name}"`).join(" or ")} ${problem} in ${JSON.stringify(record.value).slice(0, 120)}.`,
     where: record.place,
-    fix: `This task reads rows such as ${example}.`,
+    fix: `Write rows such as ${example}.`,
   });
 }
 
