@@ -10,12 +10,12 @@
 
 import { seededRandom } from "../data/random.ts";
 import { UserError } from "../errors.ts";
-import { dominantSubspace, type RitzPairs } from "./dominant-subspace.ts";
+import { dominantSubspace } from "./dominant-subspace.ts";
 import { factorize, type Factor } from "./factor.ts";
 import { firstColumns, matrix, product, type DenseKernels, type Matrix } from "./kernels.ts";
+import type { RitzPairs } from "./krylov-basis.ts";
 import { orthonormalColumns } from "./orthonormal.ts";
 import { fillSigns } from "./random.ts";
-import { betterShift } from "./shift.ts";
 import { symmetricEigen } from "./symmetric-eigen.ts";
 import type { Gram, NullBasis } from "./types.ts";
 
@@ -37,25 +37,17 @@ export async function bottomSubspace(gram: Gram, rank: number, options: BasisOpt
   const { largest, total } = checkGram(gram, options.name ?? "Gram matrix");
   if (!Number.isInteger(rank) || rank < 1) throw new Error(`bottomSubspace: rank ${rank}`);
   const wanted = Math.min(rank, size);
-  const width = Math.min(size, wanted + Math.max(16, Math.ceil(wanted / 2)));
+  const width = Math.min(size, wanted + Math.max(8, Math.ceil(wanted / 4)));
   const whole: Matrix = { rows: size, cols: size, values: gram.values };
   if (largest === 0) return ritzInGram(whole, await anyDirections(size, width, options), wanted, total, 0, 0, options.kernels);
   // A block of most of the space: one dense decomposition is cheaper and has no convergence to wait for.
-  if (3 * width >= 2 * size || size <= 48) return ritzInGram(whole, allDirections(gram, width), wanted, total, 0, 0, options.kernels);
+  if (4 * width >= size || size <= 48) return ritzInGram(whole, allDirections(gram, width), wanted, total, 0, 0, options.kernels);
 
   const { kernels, seed, signal, angleTolerance = 3e-4, settleTolerance = 1e-10 } = options;
-  let factor = await factorOfShifted(whole, largest, options);
+  const factor = await factorOfShifted(whole, largest, options);
   try {
     const found = await dominantSubspace(inverseOf(factor), size, {
-      wanted, width, seed, angleTolerance, settleTolerance, maxApplications: 100, kernels, ...(signal && { signal }),
-      async better(pairs, applicationsLeft) {
-        const shift = betterShift(pairs, { wanted, shift: factor.shift, size, largest, applicationsLeft });
-        const other = shift === null ? null : await factorize(whole, shift, kernels, signal);
-        if (!other) return null;
-        factor.release();
-        factor = other;
-        return inverseOf(other);
-      },
+      wanted, width, seed, angleTolerance, settleTolerance, maxApplications: 300, kernels, ...(signal && { signal }),
     });
     return await ritzInGram(whole, found.vectors, wanted, total, excess(found, wanted), found.applications, kernels);
   } finally {

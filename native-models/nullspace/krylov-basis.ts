@@ -1,0 +1,166 @@
+// An orthonormal basis Q of a block Krylov space, grown a block at a time, with H = Qᵀ·C·Q for a symmetric operator C.
+// In: blocks and their images under C. Out: the next block, and Ritz pairs of all that was gathered.
+//
+// Columns of Q are kept as rows, so that the basis grows in one piece of memory. Everything in C·Q lies in Q but for
+// the remainder of the last image, so residuals of Ritz pairs follow from that remainder without C·Q at hand.
+
+import { seededRandom } from "../data/random.ts";
+import { matrix, product, rowsOf, subtract, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
+import { orthonormalColumns } from "./orthonormal.ts";
+import { fillSigns } from "./random.ts";
+import { symmetricEigen } from "./symmetric-eigen.ts";
+
+export interface RitzPairs {
+  /** Ritz values of the operator, descending. */
+  values: Float64Array;
+  /** ‖C·v − θ·v‖ for each. */
+  residuals: Float64Array;
+}
+
+/** All Ritz pairs of the space: vector i is row i of `turn` times the basis. */
+export interface Ritz extends RitzPairs {
+  turn: Matrix;
+}
+
+export class KrylovBasis {
+  readonly #size: number;
+  readonly #capacity: number;
+  readonly #kernels: DenseKernels;
+  readonly #rows: Matrix;
+  readonly #inner: Float64Array;
+  #count = 0;
+  /** What the images of the last block have outside the basis [D, b]. */
+  #remainder: Matrix | null = null;
+
+  constructor(size: number, capacity: number, kernels: DenseKernels) {
+    this.#size = size;
+    this.#capacity = capacity;
+    this.#kernels = kernels;
+    this.#rows = matrix(capacity, size);
+    this.#inner = new Float64Array(capacity * capacity);
+  }
+
+  /** Columns in the basis. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Columns that may still be added. */
+  get room(): number {
+    return this.#capacity - this.#count;
+  }
+
+  /** Takes in a block [D, b] that is orthonormal and orthogonal to the basis, with its image. `image` is used up. */
+  async add(block: Matrix, image: Matrix): Promise<void> {
+    const { cols } = block;
+    this.#rows.values.set(transposed(block).values, this.#count * this.#size);
+    this.#count += cols;
+    const shares = await this.#removeBasis(image);
+    const from = this.#count - cols;
+    for (let i = 0; i < this.#count; i++) {
+      for (let j = 0; j < cols; j++) {
+        const mirrored = i >= from ? shares.values[(from + j) * cols + (i - from)]! : shares.values[i * cols + j]!;
+        const value = (shares.values[i * cols + j]! + mirrored) / 2;
+        this.#inner[i * this.#capacity + from + j] = this.#inner[(from + j) * this.#capacity + i] = value;
+      }
+    }
+    this.#remainder = image;
+  }
+
+  /** The next block of the Krylov space: the remainder of the last image, and `more` beside it. */
+  async next(seed: number, more: Matrix | null = null): Promise<Matrix> {
+    const remainder = more === null ? this.#remainder! : besideEachOther(this.#remainder!, more);
+    return this.orthonormal(remainder.cols > this.#size - this.#count ? leading(remainder, this.#size - this.#count) : remainder, seed);
+  }
+
+  /** Columns of `block` made orthonormal and orthogonal to the basis. */
+  async orthonormal(block: Matrix, seed: number): Promise<Matrix> {
+    let found = block;
+    for (let round = 0; ; round++) {
+      found = await orthonormalColumns(found, this.#kernels, seed + round);
+      const shares = await this.#removeBasis(found);
+      let worst = 0;
+      for (const share of shares.values) worst = Math.max(worst, Math.abs(share));
+      if (worst < 1e-8) return found;
+      if (round === 20) throw new Error(`KrylovBasis: no block orthogonal to ${this.#count} of ${this.#size} directions`);
+    }
+  }
+
+  /** block ← block − Q·Qᵀ·block; returns Qᵀ·block. */
+  async #removeBasis(block: Matrix): Promise<Matrix> {
+    const basis = rowsOf(this.#rows, 0, this.#count);
+    const shares = await product(this.#kernels, basis, block);
+    subtract(block.values, (await product(this.#kernels, basis, shares, { transposeA: true })).values);
+    return shares;
+  }
+
+  async ritz(): Promise<Ritz> {
+    const count = this.#count;
+    const inner = new Float64Array(count * count);
+    for (let i = 0; i < count; i++) inner.set(this.#inner.subarray(i * this.#capacity, i * this.#capacity + count), i * count);
+    const eigen = symmetricEigen(inner, count);
+    const turn = matrix(count, count);
+    const values = new Float64Array(count);
+    for (let i = 0; i < count; i++) {
+      const from = count - 1 - i;
+      values[i] = eigen.values[from]!;
+      turn.values.set(eigen.rows.subarray(from * count, (from + 1) * count), i * count);
+    }
+    return { turn, values, residuals: await this.#residuals(turn) };
+  }
+
+  async #residuals(turn: Matrix): Promise<Float64Array> {
+    const { cols } = this.#remainder!;
+    const lengths = (await product(this.#kernels, this.#remainder!, this.#remainder!, { transposeA: true })).values;
+    return Float64Array.from({ length: turn.rows }, (_, row) => {
+      const end = row * turn.cols + turn.cols - cols;
+      let sum = 0;
+      for (let i = 0; i < cols; i++) for (let j = 0; j < cols; j++) sum += turn.values[end + i]! * lengths[i * cols + j]! * turn.values[end + j]!;
+      return Math.sqrt(Math.max(0, sum));
+    });
+  }
+
+  /** The leading `kept` Ritz vectors [D, kept]. */
+  async vectors({ turn }: Ritz, kept: number): Promise<Matrix> {
+    return product(this.#kernels, rowsOf(this.#rows, 0, this.#count), rowsOf(turn, 0, kept), { transposeA: true, transposeB: true });
+  }
+
+  /** Keeps the leading `kept` Ritz vectors only; the Krylov space goes on from the same remainder (thick restart). */
+  async restart({ turn, values }: Ritz, kept: number): Promise<void> {
+    const turned = await product(this.#kernels, rowsOf(turn, 0, kept), rowsOf(this.#rows, 0, this.#count));
+    this.#rows.values.set(turned.values);
+    this.#inner.fill(0);
+    for (let i = 0; i < kept; i++) this.#inner[i * this.#capacity + i] = values[i]!;
+    this.#count = kept;
+  }
+
+  /**
+   * The largest Ritz value that a few random directions find outside the basis, and their directions [D, probes].
+   * A block Krylov space holds no more copies of a multiple eigenvalue than it has columns in its first block, and its
+   * residuals do not tell.
+   */
+  async outside(apply: (block: Matrix) => Promise<Matrix>, seed: number): Promise<{ value: number; block: Matrix }> {
+    let block = matrix(this.#size, Math.min(probes, this.#size - this.#count));
+    fillSigns(block.values, seededRandom(seed));
+    for (let step = 0; step < 2; step++) block = await this.orthonormal(await apply(await this.orthonormal(block, seed)), seed);
+    const inner = await product(this.#kernels, block, await apply(block), { transposeA: true });
+    return { value: symmetricEigen(inner.values, block.cols).values[block.cols - 1]!, block };
+  }
+}
+
+const probes = 8;
+
+function leading(m: Matrix, cols: number): Matrix {
+  const out = matrix(m.rows, cols);
+  for (let i = 0; i < m.rows; i++) out.values.set(m.values.subarray(i * m.cols, i * m.cols + cols), i * cols);
+  return out;
+}
+
+function besideEachOther(a: Matrix, b: Matrix): Matrix {
+  const out = matrix(a.rows, a.cols + b.cols);
+  for (let i = 0; i < a.rows; i++) {
+    out.values.set(a.values.subarray(i * a.cols, (i + 1) * a.cols), i * out.cols);
+    out.values.set(b.values.subarray(i * b.cols, (i + 1) * b.cols), i * out.cols + a.cols);
+  }
+  return out;
+}
