@@ -10,13 +10,13 @@
 
 import { seededRandom } from "../data/random.ts";
 import { UserError } from "../errors.ts";
+import { dividedEigen } from "./divided-eigen.ts";
 import { dominantSubspace } from "./dominant-subspace.ts";
 import { factorize, type Factor } from "./factor.ts";
-import { firstColumns, matrix, product, type DenseKernels, type Matrix } from "./kernels.ts";
+import { matrix, product, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
 import type { RitzPairs } from "./krylov-basis.ts";
 import { orthonormalColumns } from "./orthonormal.ts";
 import { fillSigns } from "./random.ts";
-import { symmetricEigen } from "./symmetric-eigen.ts";
 import type { Gram, NullBasis } from "./types.ts";
 
 export interface BasisOptions {
@@ -41,7 +41,7 @@ export async function bottomSubspace(gram: Gram, rank: number, options: BasisOpt
   const whole: Matrix = { rows: size, cols: size, values: gram.values };
   if (largest === 0) return ritzInGram(whole, await anyDirections(size, width, options), wanted, total, 0, 0, options.kernels);
   // A block of most of the space: one dense decomposition is cheaper and has no convergence to wait for.
-  if (4 * width >= size || size <= 48) return ritzInGram(whole, allDirections(gram, width), wanted, total, 0, 0, options.kernels);
+  if (4 * width >= size || size <= 48) return ritzInGram(whole, await allDirections(gram, width, options.kernels), wanted, total, 0, 0, options.kernels);
 
   const { kernels, seed, signal, angleTolerance = 3e-4, settleTolerance = 1e-10 } = options;
   const factor = await factorOfShifted(whole, largest, options);
@@ -123,12 +123,9 @@ async function anyDirections(size: number, width: number, options: BasisOptions)
   return orthonormalColumns(block, options.kernels, options.seed);
 }
 
-function allDirections(gram: Gram, width: number): Matrix {
-  const { size } = gram;
-  const eigen = symmetricEigen(gram.values, size);
-  const out = matrix(size, width);
-  for (let i = 0; i < size; i++) for (let j = 0; j < width; j++) out.values[i * width + j] = eigen.rows[j * size + i]!;
-  return out;
+async function allDirections({ size, values }: Gram, width: number, kernels: DenseKernels): Promise<Matrix> {
+  const { rows } = await dividedEigen(values, size, kernels, 0, width);
+  return transposed({ rows: width, cols: size, values: rows });
 }
 
 /** Rayleigh–Ritz of G itself on the block: the `wanted` emptiest directions in it, with their true energies. */
@@ -139,9 +136,8 @@ async function ritzInGram(
   const image = await product(kernels, gram, block);
   const inner = (await product(kernels, block, image, { transposeA: true })).values;
   for (let i = 0; i < width; i++) for (let j = 0; j < i; j++) inner[i * width + j] = (inner[i * width + j]! + inner[j * width + i]!) / 2;
-  const eigen = symmetricEigen(inner, width);
-  const rotation: Matrix = { rows: width, cols: width, values: eigen.rows };
-  const basis = firstColumns(await product(kernels, block, rotation, { transposeB: true }), wanted);
+  const eigen = await dividedEigen(inner, width, kernels, 0, wanted);
+  const basis = await product(kernels, block, { rows: wanted, cols: width, values: eigen.rows }, { transposeB: true });
   pointSameWay(basis);
   const ritzValues = eigen.values.slice(0, wanted).map((value) => Math.max(0, value));
   return {

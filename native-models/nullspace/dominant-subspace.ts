@@ -55,7 +55,7 @@ export async function dominantSubspace(apply: BlockOperator, size: number, optio
     await basis.add(block, await apply(block));
     let more: Matrix | null = null;
     if (basis.count >= lookAt || basis.room < cols || applications >= options.maxApplications) {
-      const ritz = await basis.ritz();
+      const ritz = await basis.ritz(Math.max(width, 2 * wanted));
       if (!(ritz.values[0]! >= 0)) throw new Error(`dominantSubspace: the largest value is ${ritz.values[0]}, so the operator is not positive`);
       const sum = sumOfReciprocals(ritz.values, wanted);
       const isSettled = worstAngle(ritz, options) <= options.angleTolerance || Math.abs(settledSum - sum) <= options.settleTolerance * Math.abs(sum);
@@ -68,9 +68,8 @@ export async function dominantSubspace(apply: BlockOperator, size: number, optio
       settledSum = sum;
       lookAt = basis.count + cols * blocksNeeded(ritz, options);
       if (lookAt > basis.count + basis.room) {
-        const kept = Math.min(2 * wanted, basis.count - cols);
-        lookAt += kept - basis.count;
-        await basis.restart(ritz, Math.max(width, kept));
+        lookAt += ritz.turn.rows - basis.count;
+        await basis.restart(ritz);
       }
     }
     block = await basis.next(seed + applications, more);

@@ -5,7 +5,8 @@
 // the remainder of the last image, so residuals of Ritz pairs follow from that remainder without C·Q at hand.
 
 import { seededRandom } from "../data/random.ts";
-import { matrix, product, rowsOf, subtract, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
+import { dividedEigen } from "./divided-eigen.ts";
+import { firstColumns, matrix, partOf, product, rowsOf, subtract, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
 import { orthonormalColumns } from "./orthonormal.ts";
 import { fillSigns } from "./random.ts";
 import { symmetricEigen } from "./symmetric-eigen.ts";
@@ -13,11 +14,11 @@ import { symmetricEigen } from "./symmetric-eigen.ts";
 export interface RitzPairs {
   /** Ritz values of the operator, descending. */
   values: Float64Array;
-  /** ‖C·v − θ·v‖ for each. */
+  /** ‖C·v − θ·v‖ of the leading ones. */
   residuals: Float64Array;
 }
 
-/** All Ritz pairs of the space: vector i is row i of `turn` times the basis. */
+/** All Ritz values of the space, and its leading pairs: vector i is row i of `turn` times the basis. */
 export interface Ritz extends RitzPairs {
   turn: Matrix;
 }
@@ -70,7 +71,7 @@ export class KrylovBasis {
   /** The next block of the Krylov space: the remainder of the last image, and `more` beside it. */
   async next(seed: number, more: Matrix | null = null): Promise<Matrix> {
     const remainder = more === null ? this.#remainder! : besideEachOther(this.#remainder!, more);
-    return this.orthonormal(remainder.cols > this.#size - this.#count ? leading(remainder, this.#size - this.#count) : remainder, seed);
+    return this.orthonormal(remainder.cols > this.#size - this.#count ? firstColumns(remainder, this.#size - this.#count) : remainder, seed);
   }
 
   /** Columns of `block` made orthonormal and orthogonal to the basis. */
@@ -94,28 +95,26 @@ export class KrylovBasis {
     return shares;
   }
 
-  async ritz(): Promise<Ritz> {
+  /** Ritz values, and the `leading` pairs. */
+  async ritz(leading: number): Promise<Ritz> {
     const count = this.#count;
+    const kept = Math.min(count, leading);
     const inner = new Float64Array(count * count);
     for (let i = 0; i < count; i++) inner.set(this.#inner.subarray(i * this.#capacity, i * this.#capacity + count), i * count);
-    const eigen = symmetricEigen(inner, count);
-    const turn = matrix(count, count);
-    const values = new Float64Array(count);
-    for (let i = 0; i < count; i++) {
-      const from = count - 1 - i;
-      values[i] = eigen.values[from]!;
-      turn.values.set(eigen.rows.subarray(from * count, (from + 1) * count), i * count);
-    }
-    return { turn, values, residuals: await this.#residuals(turn) };
+    const eigen = await dividedEigen(inner, count, this.#kernels, count - kept, count);
+    const turn = matrix(kept, count);
+    for (let i = 0; i < kept; i++) turn.values.set(eigen.rows.subarray((kept - 1 - i) * count, (kept - i) * count), i * count);
+    return { turn, values: eigen.values.reverse(), residuals: await this.#residuals(turn) };
   }
 
   async #residuals(turn: Matrix): Promise<Float64Array> {
     const { cols } = this.#remainder!;
-    const lengths = (await product(this.#kernels, this.#remainder!, this.#remainder!, { transposeA: true })).values;
+    const ends = partOf(turn, 0, turn.rows, turn.cols - cols, turn.cols); // what a vector has of the last block
+    const lengths = await product(this.#kernels, this.#remainder!, this.#remainder!, { transposeA: true });
+    const images = (await product(this.#kernels, ends, lengths)).values;
     return Float64Array.from({ length: turn.rows }, (_, row) => {
-      const end = row * turn.cols + turn.cols - cols;
       let sum = 0;
-      for (let i = 0; i < cols; i++) for (let j = 0; j < cols; j++) sum += turn.values[end + i]! * lengths[i * cols + j]! * turn.values[end + j]!;
+      for (let i = row * cols; i < (row + 1) * cols; i++) sum += ends.values[i]! * images[i]!;
       return Math.sqrt(Math.max(0, sum));
     });
   }
@@ -125,9 +124,10 @@ export class KrylovBasis {
     return product(this.#kernels, rowsOf(this.#rows, 0, this.#count), rowsOf(turn, 0, kept), { transposeA: true, transposeB: true });
   }
 
-  /** Keeps the leading `kept` Ritz vectors only; the Krylov space goes on from the same remainder (thick restart). */
-  async restart({ turn, values }: Ritz, kept: number): Promise<void> {
-    const turned = await product(this.#kernels, rowsOf(turn, 0, kept), rowsOf(this.#rows, 0, this.#count));
+  /** Keeps the leading Ritz vectors only; the Krylov space goes on from the same remainder (thick restart). */
+  async restart({ turn, values }: Ritz): Promise<void> {
+    const kept = turn.rows;
+    const turned = await product(this.#kernels, turn, rowsOf(this.#rows, 0, this.#count));
     this.#rows.values.set(turned.values);
     this.#inner.fill(0);
     for (let i = 0; i < kept; i++) this.#inner[i * this.#capacity + i] = values[i]!;
@@ -149,12 +149,6 @@ export class KrylovBasis {
 }
 
 const probes = 8;
-
-function leading(m: Matrix, cols: number): Matrix {
-  const out = matrix(m.rows, cols);
-  for (let i = 0; i < m.rows; i++) out.values.set(m.values.subarray(i * m.cols, i * m.cols + cols), i * cols);
-  return out;
-}
 
 function besideEachOther(a: Matrix, b: Matrix): Matrix {
   const out = matrix(a.rows, a.cols + b.cols);

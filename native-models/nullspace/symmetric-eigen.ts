@@ -10,81 +10,151 @@ export interface SymmetricEigen {
   rows: Float64Array;
 }
 
+/** I − beta·v·vᵀ on the first v.length coordinates. */
+export interface Reflection {
+  v: Float64Array;
+  beta: number;
+}
+
 /** Eigen-decomposition of the symmetric `a` [n,n]. Only the lower triangle is read. */
 export function symmetricEigen(a: Float64Array, n: number): SymmetricEigen {
-  const work = Float64Array.from(a.subarray(0, n * n));
-  const diagonal = new Float64Array(n);
-  const offDiagonal = new Float64Array(n); // offDiagonal[i] couples i−1 and i
-  const rows = tridiagonalize(work, n, diagonal, offDiagonal);
+  const { diagonal, offDiagonal, reflections } = tridiagonalize(Float64Array.from(a.subarray(0, n * n)), n);
+  const rows = accumulated(reflections, n);
   implicitQl(diagonal, offDiagonal, rows, n);
   return ascending(diagonal, rows, n);
 }
 
-/** a = Qᵀ·tri·Q: fills the tridiagonal and returns Q, whose rows are the basis of the tridiagonal form. */
-function tridiagonalize(a: Float64Array, n: number, diagonal: Float64Array, offDiagonal: Float64Array): Float64Array {
-  const vectors: { v: Float64Array; beta: number; length: number }[] = [];
-  const p = new Float64Array(n);
-  for (let i = n - 1; i >= 1; i--) {
-    // Row i left of the diagonal is turned into (0, …, 0, σ) by a reflection of the first i coordinates.
-    const length = i;
-    const row = i * n;
-    let scale = 0;
-    for (let j = 0; j < length; j++) scale += Math.abs(a[row + j]!);
-    if (scale === 0) {
-      offDiagonal[i] = 0;
-      continue;
-    }
-    const v = new Float64Array(length);
-    let norm2 = 0;
-    for (let j = 0; j < length; j++) {
-      v[j] = a[row + j]! / scale;
-      norm2 += v[j]! * v[j]!;
-    }
-    const norm = Math.sqrt(norm2);
-    const last = v[length - 1]!;
-    const sigma = last > 0 ? -norm : norm;
-    offDiagonal[i] = sigma * scale;
-    const beta = 1 / (norm2 - last * sigma); // H = I − beta·v·vᵀ
-    v[length - 1] = last - sigma;
-    // p = beta·A·v over the leading block (lower triangle), then A −= v·qᵀ + q·vᵀ with q = p − (beta/2)(pᵀv)·v.
-    p.fill(0, 0, length);
-    for (let j = 0; j < length; j++) {
-      const base = j * n;
-      const vj = v[j]!;
-      let sum = a[base + j]! * vj;
-      for (let k = 0; k < j; k++) {
-        const ajk = a[base + k]!;
-        sum += ajk * v[k]!;
-        p[k] = p[k]! + ajk * vj;
-      }
-      p[j] = p[j]! + sum;
-    }
-    let pv = 0;
-    for (let j = 0; j < length; j++) {
-      p[j] = p[j]! * beta;
-      pv += p[j]! * v[j]!;
-    }
-    const half = (beta / 2) * pv;
-    for (let j = 0; j < length; j++) p[j] = p[j]! - half * v[j]!;
-    for (let j = 0; j < length; j++) {
-      const base = j * n;
-      const vj = v[j]!;
-      const qj = p[j]!;
-      for (let k = 0; k <= j; k++) a[base + k] = a[base + k]! - vj * p[k]! - qj * v[k]!;
-    }
-    vectors.push({ v, beta, length });
-  }
-  for (let i = 0; i < n; i++) diagonal[i] = a[i * n + i]!;
-  return accumulated(vectors, n, p);
+/** Eigen-decomposition of the tridiagonal matrix with `diagonal` [n] and `beside` it [n−1]. */
+export function tridiagonalEigen(diagonal: Float64Array, beside: Float64Array): SymmetricEigen {
+  const n = diagonal.length;
+  const offDiagonal = new Float64Array(n);
+  offDiagonal.set(beside, 1);
+  const rows = identity(n);
+  const values = Float64Array.from(diagonal);
+  implicitQl(values, offDiagonal, rows, n);
+  return ascending(values, rows, n);
 }
 
-/** Qᵀ = H_{n−1}·…·H_1, applied so that rows of the result are the basis vectors. */
-function accumulated(vectors: { v: Float64Array; beta: number; length: number }[], n: number, p: Float64Array): Float64Array {
-  const q = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) q[i * n + i] = 1;
+export interface Tridiagonal {
+  diagonal: Float64Array;
+  /** offDiagonal[i] couples i−1 and i. */
+  offDiagonal: Float64Array;
+  /** a = Qᵀ·tri·Q with Q = H_last·…·H_first. */
+  reflections: Reflection[];
+}
+
+/** Householder's tridiagonal form. `a` [n,n] is used up; only its lower triangle is read. */
+export function tridiagonalize(a: Float64Array, n: number): Tridiagonal {
+  const diagonal = new Float64Array(n);
+  const offDiagonal = new Float64Array(n);
+  const reflections: Reflection[] = [];
+  const p = new Float64Array(n);
+  const next = new Float64Array(n);
+  // The update A − v·qᵀ − q·vᵀ of one step waits for the next one, which reads the matrix anyway: one pass, not two.
+  let pending: { v: Float64Array; q: Float64Array } | null = null;
+  for (let i = n - 1; i >= 1; i--) {
+    const row = i * n;
+    if (pending) updateRow(a, row, i, pending.v, pending.q);
+    diagonal[i] = a[row + i]!;
+    const reflection = reflectionOf(a, row, i);
+    if (!reflection) {
+      offDiagonal[i] = 0;
+      if (pending) for (let j = 0; j < i; j++) updateRow(a, j * n, j, pending.v, pending.q);
+      pending = null;
+      continue;
+    }
+    const { v, beta, length } = reflection;
+    offDiagonal[i] = length;
+    next.fill(0, 0, i);
+    if (pending) updateAndMultiply(a, n, i, pending.v, pending.q, v, next);
+    else multiplyLower(a, n, i, v, next);
+    let pv = 0;
+    for (let j = 0; j < i; j++) {
+      next[j] = next[j]! * beta;
+      pv += next[j]! * v[j]!;
+    }
+    const half = (beta / 2) * pv;
+    for (let j = 0; j < i; j++) p[j] = next[j]! - half * v[j]!;
+    pending = { v, q: p };
+    reflections.push({ v, beta });
+  }
+  if (pending) updateRow(a, 0, 0, pending.v, pending.q);
+  diagonal[0] = a[0]!;
+  return { diagonal, offDiagonal, reflections };
+}
+
+/** The reflection that turns row i left of the diagonal into (0, …, 0, length), or null where it is zero. */
+function reflectionOf(a: Float64Array, row: number, i: number): (Reflection & { length: number }) | null {
+  let scale = 0;
+  for (let j = 0; j < i; j++) scale += Math.abs(a[row + j]!);
+  if (scale === 0) return null;
+  const v = new Float64Array(i);
+  let norm2 = 0;
+  for (let j = 0; j < i; j++) {
+    v[j] = a[row + j]! / scale;
+    norm2 += v[j]! * v[j]!;
+  }
+  const norm = Math.sqrt(norm2);
+  const last = v[i - 1]!;
+  const sigma = last > 0 ? -norm : norm;
+  v[i - 1] = last - sigma;
+  return { v, beta: 1 / (norm2 - last * sigma), length: sigma * scale };
+}
+
+/** Row j of the lower triangle of A − v·qᵀ − q·vᵀ. */
+function updateRow(a: Float64Array, base: number, j: number, v: Float64Array, q: Float64Array): void {
+  const vj = v[j]!;
+  const qj = q[j]!;
+  for (let k = 0; k <= j; k++) a[base + k] = a[base + k]! - vj * q[k]! - qj * v[k]!;
+}
+
+/** out += A·x for the leading `size` rows of the symmetric A, whose lower triangle is given. */
+function multiplyLower(a: Float64Array, n: number, size: number, x: Float64Array, out: Float64Array): void {
+  for (let j = 0; j < size; j++) {
+    const base = j * n;
+    const xj = x[j]!;
+    let sum = a[base + j]! * xj;
+    for (let k = 0; k < j; k++) {
+      const ajk = a[base + k]!;
+      sum += ajk * x[k]!;
+      out[k] = out[k]! + ajk * xj;
+    }
+    out[j] = out[j]! + sum;
+  }
+}
+
+/** A −= v·qᵀ + q·vᵀ and out += A·x in one pass. */
+function updateAndMultiply(a: Float64Array, n: number, size: number, v: Float64Array, q: Float64Array, x: Float64Array, out: Float64Array): void {
+  for (let j = 0; j < size; j++) {
+    const base = j * n;
+    const [vj, qj, xj] = [v[j]!, q[j]!, x[j]!];
+    let sum = 0;
+    for (let k = 0; k < j; k++) {
+      const ajk = a[base + k]! - vj * q[k]! - qj * v[k]!;
+      a[base + k] = ajk;
+      sum += ajk * x[k]!;
+      out[k] = out[k]! + ajk * xj;
+    }
+    const ajj = a[base + j]! - 2 * vj * qj;
+    a[base + j] = ajj;
+    out[j] = out[j]! + sum + ajj * xj;
+  }
+}
+
+function identity(n: number): Float64Array {
+  const out = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) out[i * n + i] = 1;
+  return out;
+}
+
+/** Q = H_last·…·H_first: its rows are the basis of the tridiagonal form. */
+function accumulated(reflections: readonly Reflection[], n: number): Float64Array {
+  const q = identity(n);
+  const p = new Float64Array(n);
   // The reflections are applied from the smallest up, each to the leading block that is filled so far: q ← q·H.
-  for (let t = vectors.length - 1; t >= 0; t--) {
-    const { v, beta, length } = vectors[t]!;
+  for (let t = reflections.length - 1; t >= 0; t--) {
+    const { v, beta } = reflections[t]!;
+    const { length } = v;
     for (let i = 0; i < length; i++) {
       const base = i * n;
       let sum = 0;

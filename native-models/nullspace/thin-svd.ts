@@ -3,8 +3,8 @@
 // finished by one-sided Jacobi rotations: small singular values keep their digits, which MᵀM alone would lose below
 // 1e-8 of the largest. Cost: 4·out·R² flops in products and about 20·R³ in TypeScript.
 
+import { dividedEigen } from "./divided-eigen.ts";
 import { matrix, product, type DenseKernels, type Matrix } from "./kernels.ts";
-import { symmetricEigen } from "./symmetric-eigen.ts";
 
 export interface ThinSvd {
   /** Descending. */
@@ -18,7 +18,7 @@ export interface ThinSvd {
 /** M = (U·S)·Vᵀ. V is orthogonal to rounding, so the product is M whatever the spectrum. Needs out ≥ 1. */
 export async function thinSvd(m: Matrix, kernels: DenseKernels): Promise<ThinSvd> {
   const rank = m.cols;
-  const first = symmetricEigen((await product(kernels, m, m, { transposeA: true })).values, rank);
+  const first = await dividedEigen((await product(kernels, m, m, { transposeA: true })).values, rank, kernels);
   let right: Matrix = { rows: rank, cols: rank, values: first.rows };
   let scaled = await product(kernels, m, right, { transposeB: true });
   const inner = await product(kernels, scaled, scaled, { transposeA: true });

@@ -1,9 +1,9 @@
 // The directions that hold the most of a symmetric positive matrix: for methods that start from the largest singular
 // values of a weight or from the busiest directions of an input. The mirror image of basis.ts, without a factorisation.
 
+import { dividedEigen } from "./divided-eigen.ts";
 import { dominantSubspace } from "./dominant-subspace.ts";
 import { firstColumns, matrix, product, type DenseKernels, type Matrix } from "./kernels.ts";
-import { symmetricEigen } from "./symmetric-eigen.ts";
 
 export interface TopOptions {
   kernels: DenseKernels;
@@ -14,19 +14,18 @@ export interface TopOptions {
 /** Unit eigenvectors of the `rank` largest eigenvalues of `gram` [n,n], as columns [n, rank], largest first. */
 export async function topSubspace(gram: Matrix, rank: number, { kernels, seed, signal }: TopOptions): Promise<Matrix> {
   const size = gram.rows;
-  const width = Math.min(size, rank + Math.max(16, Math.ceil(rank / 2)));
-  if (3 * width >= 2 * size || size <= 48 || isZero(gram)) return topOfAll(gram, rank);
+  const width = Math.min(size, rank + Math.max(8, Math.ceil(rank / 4)));
+  if (4 * width >= size || size <= 48 || isZero(gram)) return topOfAll(gram, rank, kernels);
   const found = await dominantSubspace((block) => product(kernels, gram, block), size, {
     wanted: rank, width, seed, angleTolerance: 1e-7, settleTolerance: 0, negligibleShare: 1e-13, maxApplications: 300, kernels, ...(signal && { signal }),
   });
   return firstColumns(found.vectors, rank);
 }
 
-function topOfAll(gram: Matrix, rank: number): Matrix {
-  const size = gram.rows;
-  const { rows } = symmetricEigen(gram.values, size);
+async function topOfAll({ rows: size, values }: Matrix, rank: number, kernels: DenseKernels): Promise<Matrix> {
+  const { rows } = await dividedEigen(values, size, kernels, size - rank, size);
   const out = matrix(size, rank);
-  for (let i = 0; i < size; i++) for (let j = 0; j < rank; j++) out.values[i * rank + j] = rows[(size - 1 - j) * size + i]!;
+  for (let i = 0; i < size; i++) for (let j = 0; j < rank; j++) out.values[i * rank + j] = rows[(rank - 1 - j) * size + i]!;
   return out;
 }
 
