@@ -48,7 +48,7 @@ export async function dominantSubspace(apply: BlockOperator, size: number, optio
   const start = matrix(size, cols);
   fillSigns(start.values, seededRandom(seed));
   let block = await orthonormalColumns(await apply(start), kernels, seed);
-  let lookAt = Math.min(size, Math.max(3 * wanted, width, 4 * cols));
+  let lookAt = Math.min(size, Math.max(4 * wanted, 6 * cols));
   let settledSum = Infinity;
   for (let applications = 2; ; applications++) {
     signal?.throwIfAborted();

@@ -33,21 +33,27 @@ export async function factorize(gram: Matrix, shift: number, kernels: DenseKerne
   if (kernels.factorize) return kernels.factorize(gram, shift, signal);
   const size = gram.rows;
   const panels: Matrix[] = [];
-  const work = workspace();
+  const [work, leftWork, productWork] = [workspace(), workspace(), workspace()];
   for (let from = 0; from < size; from += blockRows) {
     signal?.throwIfAborted();
     const to = Math.min(from + blockRows, size);
     const corner = partOf(gram, from, to, from, to);
     for (let i = 0; i < corner.values.length; i += corner.cols + 1) corner.values[i] = corner.values[i]! + shift;
     // The rows of L to the left of this diagonal block, transposed: [from, rows]. G is symmetric.
-    const left = from > 0 ? partOf(gram, 0, from, from, to) : null;
+    const left = from > 0 ? partOf(gram, 0, from, from, to, leftWork(from, to - from)) : null;
     if (left) {
       await forward(panels, left, kernels, work);
       subtract(corner.values, (await product(kernels, left, left, { transposeA: true })).values);
     }
     const inverse = await inverseCholesky(corner, kernels);
     if (!inverse) return null;
-    panels.push(left ? beside(await product(kernels, inverse, left, { transposeB: true }), inverse) : inverse);
+    if (!left) {
+      panels.push(inverse);
+      continue;
+    }
+    const row = productWork(to - from, from);
+    await kernels.multiply({ ...inverse, values: inverse.values.map((value) => -value) }, left, row, { transposeB: true });
+    panels.push(beside(row, inverse));
   }
   return {
     size,
@@ -62,12 +68,12 @@ export async function factorize(gram: Matrix, shift: number, kernels: DenseKerne
   };
 }
 
-/** [−left, right], row by row. */
+/** [left, right], row by row. */
 function beside(left: Matrix, right: Matrix): Matrix {
   const out = matrix(right.rows, left.cols + right.cols);
   for (let i = 0; i < out.rows; i++) {
     const row = i * out.cols;
-    for (let j = 0; j < left.cols; j++) out.values[row + j] = -left.values[i * left.cols + j]!;
+    out.values.set(left.values.subarray(i * left.cols, (i + 1) * left.cols), row);
     out.values.set(right.values.subarray(i * right.cols, (i + 1) * right.cols), row + left.cols);
   }
   return out;

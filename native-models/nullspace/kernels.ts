@@ -34,9 +34,8 @@ export function rowsOf(m: Matrix, from: number, to: number): Matrix {
   return { rows: to - from, cols: m.cols, values: m.values.subarray(from * m.cols, to * m.cols) };
 }
 
-/** A copy of rows [fromRow, toRow) and columns [fromCol, toCol) of `m`. */
-export function partOf(m: Matrix, fromRow: number, toRow: number, fromCol: number, toCol: number): Matrix {
-  const out = matrix(toRow - fromRow, toCol - fromCol);
+/** A copy of rows [fromRow, toRow) and columns [fromCol, toCol) of `m`, into `out` where that is given. */
+export function partOf(m: Matrix, fromRow: number, toRow: number, fromCol: number, toCol: number, out = matrix(toRow - fromRow, toCol - fromCol)): Matrix {
   for (let i = 0; i < out.rows; i++) {
     const row = (fromRow + i) * m.cols;
     out.values.set(m.values.subarray(row + fromCol, row + toCol), i * out.cols);
