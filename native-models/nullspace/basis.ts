@@ -1,12 +1,12 @@
 // Null-space basis of one layer input: the R directions of R^D that the calibration text uses least.
 // In: a Gram matrix G = Σ x xᵀ (gram-file.ts). Out: R orthonormal directions with the least energy tr(Uᵀ G U), for the
-// starts. Cost: D³/3 flops for one or two Cholesky factors and 2·D² a column for each of about ten solves with 1.5·R
-// columns; 1.5·D² float64 held beside G (D = 4096: 200 MiB).
+// starts. Cost: D³/3 flops for one Cholesky factor and 2·D² for each of 4 to 5·R columns solved with it; D² float64 held
+// beside G (D = 4096: 128 MiB), and 7·R·D for the Krylov space.
 //
 // The directions wanted are the dominant ones of (G + µI)⁻¹, whatever µ is: it moves eigenvalues and leaves eigenvectors.
-// So µ is free to serve the arithmetic. A tiny first µ makes a singular G factorable. Once the block's values are roughly
-// known, another µ (shift.ts) is weighed against the cost of a second factor. Massive-activation channels need no
-// scaling: Cholesky's rounding follows the scale of each row and column. Energies are taken from G itself at the end.
+// So µ is free to serve the arithmetic, and the smallest that makes a singular G factorable is taken. Massive-activation
+// channels need no scaling: Cholesky's rounding follows the scale of each row and column. float32 would not do: its
+// factor loses all below 1e-7 of the largest value, and the wanted ones lie at 1e-9. Energies are taken from G itself.
 
 import { seededRandom } from "../data/random.ts";
 import { UserError } from "../errors.ts";
@@ -49,7 +49,7 @@ export async function bottomSubspace(gram: Gram, rank: number, options: BasisOpt
     const found = await dominantSubspace(inverseOf(factor), size, {
       wanted, width, seed, angleTolerance, settleTolerance, maxApplications: 300, kernels, ...(signal && { signal }),
     });
-    return await ritzInGram(whole, found.vectors, wanted, total, excess(found, wanted), found.applications, kernels);
+    return await ritzInGram(whole, found.vectors, wanted, total, excess(found, wanted, width), found.applications, kernels);
   } finally {
     factor.release();
   }
@@ -105,14 +105,19 @@ async function factorOfShifted(gram: Matrix, largest: number, options: BasisOpti
   throw notAGram(options.name ?? "Gram matrix", "it has negative eigenvalues far above rounding");
 }
 
-/** Bound on how far tr(Uᵀ G U) lies above the least possible: Σ residual² / (θ²·(θ − θ_P)), second order in the angles. */
-function excess({ values, residuals }: RitzPairs, wanted: number): number {
-  const edge = values.length > wanted ? values[values.length - 1]! : 0;
+/**
+ * Bound on how far tr(Uᵀ G U) lies above the least possible, second order in the angles: a direction with the residual r
+ * leans by r/(θ − θ_j) to directions outside the Krylov space, and each costs λ_j − λ = (θ − θ_j)/(θ·θ_j). For the angle
+ * θ_j is the edge; for the cost it is a value below nine tenths of the space, as most of r lies far out.
+ */
+function excess({ values, residuals }: RitzPairs, wanted: number, width: number): number {
+  const edge = values.length > wanted ? values[Math.min(width, values.length) - 1]! : 0;
+  const far = values[Math.floor(0.9 * (values.length - 1))]!;
   let sum = 0;
   for (let i = 0; i < wanted; i++) {
     if (residuals[i]! === 0) continue;
     const theta = values[i]!;
-    sum += Math.min(1 / theta, residuals[i]! ** 2 / (theta * theta * Math.max(theta - edge, 0)));
+    sum += Math.min(1 / theta, residuals[i]! ** 2 / (theta * Math.min(theta, far) * Math.max(theta - edge, 0)));
   }
   return sum;
 }

@@ -54,20 +54,20 @@ export async function dominantSubspace(apply: BlockOperator, size: number, optio
     signal?.throwIfAborted();
     await basis.add(block, await apply(block));
     let more: Matrix | null = null;
-    if (basis.count >= lookAt || basis.room < cols || applications >= options.maxApplications) {
+    if (basis.count >= lookAt || basis.room < block.cols || applications >= options.maxApplications) {
       const ritz = await basis.ritz(Math.max(width, 2 * wanted));
       if (!(ritz.values[0]! >= 0)) throw new Error(`dominantSubspace: the largest value is ${ritz.values[0]}, so the operator is not positive`);
       const sum = sumOfReciprocals(ritz.values, wanted);
       const isSettled = worstAngle(ritz, options) <= options.angleTolerance || Math.abs(settledSum - sum) <= options.settleTolerance * Math.abs(sum);
       const isOver = basis.count === size || applications >= options.maxApplications;
-      if (isSettled && !isOver) {
-        const outside = await basis.outside(apply, seed);
+      if (isSettled && !isOver && cols < wanted) {
+        const outside = await basis.outside(apply, seed + applications); // other directions each time
         if (outside.value > ritz.values[wanted - 1]! * (1 + 1e-6)) more = outside.block;
       }
       if (isOver || (isSettled && more === null)) return { ...(await best(basis, ritz, width)), applications };
       settledSum = sum;
       lookAt = basis.count + cols * blocksNeeded(ritz, options);
-      if (lookAt > basis.count + basis.room) {
+      if (lookAt > basis.count + basis.room || basis.room < block.cols + (more?.cols ?? 0)) {
         lookAt += ritz.turn.rows - basis.count;
         await basis.restart(ritz);
       }
@@ -82,8 +82,7 @@ function blockColumns(wanted: number): number {
 }
 
 async function best(basis: KrylovBasis, ritz: Ritz, width: number): Promise<RitzPairs & { vectors: Matrix }> {
-  const { values, residuals } = ritz;
-  return { vectors: await basis.vectors(ritz, width), values: values.subarray(0, width), residuals: residuals.subarray(0, width) };
+  return { vectors: await basis.vectors(ritz, width), values: ritz.values, residuals: ritz.residuals };
 }
 
 /** Largest ‖residual‖ / (θ_i − θ_edge): about the sine of the angle to the space beyond the edge. */

@@ -6,7 +6,7 @@
 
 import { seededRandom } from "../data/random.ts";
 import { dividedEigen } from "./divided-eigen.ts";
-import { firstColumns, matrix, partOf, product, rowsOf, subtract, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
+import { matrix, partOf, product, rowsOf, subtract, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
 import { orthonormalColumns } from "./orthonormal.ts";
 import { fillSigns } from "./random.ts";
 import { symmetricEigen } from "./symmetric-eigen.ts";
@@ -70,8 +70,7 @@ export class KrylovBasis {
 
   /** The next block of the Krylov space: the remainder of the last image, and `more` beside it. */
   async next(seed: number, more: Matrix | null = null): Promise<Matrix> {
-    const remainder = more === null ? this.#remainder! : besideEachOther(this.#remainder!, more);
-    return this.orthonormal(remainder.cols > this.#size - this.#count ? firstColumns(remainder, this.#size - this.#count) : remainder, seed);
+    return this.orthonormal(more === null ? this.#remainder! : besideEachOther(this.#remainder!, more), seed);
   }
 
   /** Columns of `block` made orthonormal and orthogonal to the basis. */
@@ -136,8 +135,8 @@ export class KrylovBasis {
 
   /**
    * The largest Ritz value that a few random directions find outside the basis, and their directions [D, probes].
-   * A block Krylov space holds no more copies of a multiple eigenvalue than it has columns in its first block, and its
-   * residuals do not tell.
+   * A block Krylov space holds no more copies of a multiple eigenvalue than its first block has columns, and its
+   * residuals do not tell. So there is nothing to ask where no more than that many directions are wanted.
    */
   async outside(apply: (block: Matrix) => Promise<Matrix>, seed: number): Promise<{ value: number; block: Matrix }> {
     let block = matrix(this.#size, Math.min(probes, this.#size - this.#count));

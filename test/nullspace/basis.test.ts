@@ -8,6 +8,7 @@ import { openCudaDevice } from "../../native-models/runtime/cuda-factor.ts";
 import { findCuda, type CudaFunctions } from "../../native-models/runtime/cuda-libraries.ts";
 import { openDenseKernels } from "../../native-models/runtime/dense-kernels.ts";
 import { withDevice } from "../../native-models/runtime/solver-kernels.ts";
+import { realisticSpectrum } from "../../bench/synthetic-gram.ts";
 import { fakeCuda } from "./fake-cuda.ts";
 import { basisOf, gramOf, logSpaced, normalMatrix, orthonormalityError, plantedGram, projector, relativeError, worstDifference } from "./synthetic.ts";
 
@@ -188,6 +189,33 @@ for (const { name, open } of backEnds) {
     });
   });
 }
+
+describe("on wider spectra, by the runtime's products", () => {
+  const wide: { name: string; eigenvalues: number[] }[] = [
+    { name: "a real layer's ten orders", eigenvalues: [...realisticSpectrum(600)] },
+    { name: "flat, so that the space is restarted", eigenvalues: logSpaced(600, 1, 20) },
+    { name: "steep", eigenvalues: logSpaced(600, 2e-5, 2e5) },
+    { name: "two empty directions", eigenvalues: [1e-6, 8e-5, ...logSpaced(598, 1.2, 4e3)] },
+    { name: "a hundred equal values , more than a narrow block finds", eigenvalues: [...Array<number>(100).fill(1), ...logSpaced(500, 2, 40)] },
+    { name: "a hundred inputs that are always zero", eigenvalues: [...Array<number>(100).fill(0), ...logSpaced(500, 1, 1e3)] },
+  ];
+  test.each(wide)("$name: energy within 1e-6 of the least, and within the reported bound however early it stops", async ({ eigenvalues }) => {
+    const kernels = await openDenseKernels({ threads: 1 });
+    const { gram } = await plantedGram(eigenvalues, 5);
+    const rounding = 1e-15 * eigenvalues.length * Math.max(...eigenvalues);
+    for (const rank of [16, 80]) {
+      const least = sum([...eigenvalues].sort((a, b) => a - b).slice(0, rank));
+      const found = await bottomSubspace(gram, rank, { kernels, seed: 1 });
+      expect(found.energy, `rank ${rank}`).toBeLessThan(least * (1 + 1e-6) + rounding);
+      expect(await orthonormalityError(basisOf(found))).toBeLessThan(1e-10);
+      for (const angleTolerance of [1, 0.1]) {
+        const early = await bottomSubspace(gram, rank, { kernels, seed: 1, angleTolerance });
+        expect(early.energy - least, `rank ${rank}, angle ${angleTolerance}`).toBeLessThan(early.energyExcess! + rounding);
+      }
+    }
+    await kernels.release();
+  });
+});
 
 test("the runtime's products give what the plain ones give", async () => {
   const { gram } = await plantedGram(logSpaced(200, 1e-4, 1e5), 4);

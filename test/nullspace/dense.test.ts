@@ -1,6 +1,8 @@
 // The dense arithmetic under the solver, against definitions.
 
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "../../native-models/data/random.ts";
+import { dividedEigen } from "../../native-models/nullspace/divided-eigen.ts";
 import { factorize } from "../../native-models/nullspace/factor.ts";
 import { matrix, plainKernels, product, transposed, type DenseKernels, type Matrix } from "../../native-models/nullspace/kernels.ts";
 import { orthonormalColumns } from "../../native-models/nullspace/orthonormal.ts";
@@ -68,6 +70,36 @@ describe("symmetric eigenvalues", () => {
     expect([...symmetricEigen(new Float64Array(9), 3).values]).toEqual([0, 0, 0]);
     expect([...symmetricEigen(Float64Array.of(3, 0, 0, 0, 1, 0, 0, 0, 2), 3).values]).toEqual([1, 2, 3]);
     expect(worstDifference(symmetricEigen(new Float64Array(16).fill(1), 4).values, [0, 0, 0, 4])).toBeLessThan(1e-14);
+  });
+});
+
+describe("eigenvectors by divide and conquer", () => {
+  // What the joining step must get right: values far apart, equal ones, couplings that are nothing or all.
+  const shapes: { name: string; entry(i: number, j: number, random: number): number }[] = [
+    { name: "random", entry: (_i, _j, random) => random - 0.5 },
+    { name: "graded over eight orders", entry: (i, j, random) => (random - 0.5) * 10 ** (-(i + j) / 40) },
+    { name: "three values, each many times", entry: (i, j, random) => (i === j ? 1 + (i % 3) : 1e-14 * random) },
+    { name: "nearly equal pairs (Wilkinson's, glued)", entry: (i, j) => (i === j ? Math.abs((i % 21) - 10) : i - j === 1 ? (i % 21 === 0 ? 1e-9 : 1) : 0) },
+    { name: "diagonal", entry: (i, j) => (i === j ? i % 5 : 0) },
+    { name: "zero", entry: () => 0 },
+  ];
+  test.each(shapes)("$name: A·v = λ·v, orthonormal, the values of QL; a part is that part of the whole", async ({ entry }) => {
+    for (const n of [73, 150, 201]) {
+      const random = seededRandom(n);
+      const a = new Float64Array(n * n);
+      for (let i = 0; i < n; i++) for (let j = 0; j <= i; j++) a[i * n + j] = a[j * n + i] = entry(i, j, random.float());
+      const { values, rows } = await dividedEigen(a, n, plainKernels);
+      const expected = symmetricEigen(a, n).values;
+      const norm = Math.max(1e-300, Math.abs(expected[0]!), Math.abs(expected[n - 1]!));
+      const tolerance = 4 * Number.EPSILON * n; // LAPACK's bounds grow with n
+      expect(worstDifference(values, expected) / norm).toBeLessThan(tolerance);
+      expect(await orthonormalityError(transposed({ rows: n, cols: n, values: rows }))).toBeLessThan(tolerance);
+      const image = (await product(plainKernels, { rows: n, cols: n, values: rows }, { rows: n, cols: n, values: a })).values;
+      expect(worstDifference(image, rows.map((x, i) => x * values[Math.floor(i / n)]!)) / norm).toBeLessThan(tolerance);
+      const part = await dividedEigen(a, n, plainKernels, n - 20, n);
+      expect(part.values).toEqual(values);
+      expect(worstDifference(part.rows, rows.subarray((n - 20) * n))).toBeLessThan(tolerance);
+    }
   });
 });
 
