@@ -75,6 +75,22 @@ describe("questions that take each other's places", () => {
     expect(answers[7].generated.ids.length).toBeGreaterThan(3);
   });
 
+  test("prompts that begin alike, are very unlike in length, and of which one adapter has most: tokens equal those of each alone", async () => {
+    const stems = [tokens(30, 41), tokens(7, 42), tokens(55, 43)];
+    const questions = Array.from({ length: 26 }, (_, i): Question => {
+      const stem = stems[i % 3].slice(0, 1 + ((i * 11) % 55));
+      const own = i % 5 === 0 ? [] : tokens(1 + ((i * i) % 40), 200 + (i % 7));
+      return { ids: [...tokens(20, 40), ...stem, ...own], adapter: i % 8 === 0 ? 1 : i % 4 === 0 ? 0 : null, maxNewTokens: 1 + ((i * 7) % 12), scored: i % 2 === 0 ? [tokens(4, 300 + i)] : [] };
+    });
+    const options = { adapters, rows: 7, eosIds: [] };
+    const answers = await answerer.answerAll(questions, options);
+    const alone = await oneByOne(questions, options);
+    expect(answersOf(answers)).toEqual(answersOf(alone));
+    const worst = Math.max(...answers.flatMap(({ continuations }, i) => continuations.map(({ logLikelihood }, n) => Math.abs(logLikelihood - alone[i].continuations[n].logLikelihood))));
+    console.log(`queue: log-likelihoods of continuations ${worst.toExponential(1)} nats from those of each question alone`);
+    expect(worst).toBeLessThan(logTolerance);
+  });
+
   test("log-likelihoods of all their continuations are the log-softmax of full forward logits", async () => {
     const questions = mixed(23, tokens(24, 8));
     const answers = await answerer.answerAll(questions, { adapters, rows: 4, eosIds: [] });
@@ -99,6 +115,20 @@ describe("questions that take each other's places", () => {
     const [again] = await answerer.answerAll([{ ids: tokens(9, 20), adapter: 0, maxNewTokens: 5, scored: [other, first.generated.ids, other] }], { adapters, rows: 1, eosIds: [] });
     expect(again.continuations.map(({ isGreedy }) => isGreedy)).toEqual([false, true, false]);
     expect(again.generated).toEqual(first.generated);
+  });
+
+  test("a scored continuation that begins as the model's answer changes nothing of the answer, wherever the two part", async () => {
+    const ids = tokens(9, 21);
+    const [{ generated }] = await answerer.answerAll([{ ids, adapter: 1, maxNewTokens: 8 }], { adapters, rows: 1, eosIds: [] });
+    for (let parting = 0; parting <= 8; parting++) {
+      const scored = [[...generated.ids.slice(0, parting), (generated.ids[parting] ?? 0) + 1, 5, 6]];
+      for (const maxNewTokens of [3, 8]) {
+        const stops: number[] = [];
+        const [again] = await answerer.answerAll([{ ids, adapter: 1, maxNewTokens, scored }], { adapters, rows: 1, eosIds: [], onToken: (_row, id) => (stops.push(id), false) });
+        expect(again.generated, `parting at ${parting}`).toEqual({ ids: generated.ids.slice(0, maxNewTokens), stopped: "length" });
+        expect(stops).toEqual(again.generated.ids);
+      }
+    }
   });
 
   test("each is given out once, as soon as it ends", async () => {
