@@ -1,4 +1,5 @@
-// Our side of the probing benchmark, alone in its process: the engine's probe job, base alone and base + tuned in turns.
+// Our side of the probing benchmark, alone in its process: the engine's probe job, base alone and base + tuned in turns,
+// and the same over long answers, where a step is short and reading the frozen weights once for both models shows.
 // The job is run as it is; around the answerer lies a clock that tells answering from reading, encoding and judging.
 
 import type { JobEvent } from "../main/engine/events.ts";
@@ -19,6 +20,8 @@ export interface OurProbing {
   batch: number;
   newTokens: number;
   turns: readonly ("base" | "both")[];
+  /** Word problems answered at length, so many at once; null: left out. */
+  long: { questions: string; atOnce: readonly number[]; newTokens: number } | null;
 }
 
 export interface ProbeTurn {
@@ -35,9 +38,17 @@ export interface ProbeTurn {
 export interface ProbeFigures {
   loadSeconds: number;
   turns: ProbeTurn[];
+  long: LongTurn[];
   /** Of the base, in the order of the questions. */
   answers: { index: number; prompt: string; answer: string; isExact: boolean }[];
   peakBytes: number;
+}
+
+/** Generating alone, as many questions as are answered at once. */
+export interface LongTurn {
+  atOnce: number;
+  baseSeconds: number;
+  bothSeconds: number;
 }
 
 interface Clock {
@@ -45,7 +56,7 @@ interface Clock {
 }
 
 async function measure(settings: OurProbing): Promise<ProbeFigures> {
-  const { model, adapter, turns, ...rest } = settings;
+  const { model, adapter, turns, long, ...rest } = settings;
   const began = performance.now();
   const warm = await warmAnswerer(model);
   const loadSeconds = (performance.now() - began) / 1000;
@@ -79,8 +90,23 @@ async function measure(settings: OurProbing): Promise<ProbeFigures> {
     });
     console.error(`${turn}: ${result.base.questions} questions in ${(clock.generateMs / 1000).toFixed(1)} s`);
   }
+  const longTurns: LongTurn[] = [];
+  for (const atOnce of long?.atOnce ?? []) {
+    const seconds = async (withAdapter: boolean): Promise<number> => {
+      clock.generateMs = 0;
+      const job: ProbeJob = {
+        kind: "probe", model, adapter: withAdapter ? adapter : null, questions: long!.questions, shots: 0, shotsFrom: null, limit: atOnce, batch: atOnce,
+        maxNewTokens: long!.newTokens, style: "task", template: "chat",
+      };
+      await runProbe(job, () => {}, new AbortController().signal);
+      return clock.generateMs / 1000;
+    };
+    const [baseSeconds, bothSeconds] = [await seconds(false), await seconds(true)];
+    longTurns.push({ atOnce, baseSeconds, bothSeconds });
+    console.error(`answers of ${long!.newTokens} tokens, ${atOnce} at once: base ${baseSeconds.toFixed(1)} s, both ${bothSeconds.toFixed(1)} s`);
+  }
   answers.sort((a, b) => a.index - b.index); // they come as they are done
-  return { loadSeconds, turns: done, answers, peakBytes: process.resourceUsage().maxRSS * 1024 };
+  return { loadSeconds, turns: done, long: longTurns, answers, peakBytes: process.resourceUsage().maxRSS * 1024 };
 }
 
 function clocked(answerer: Answerer, clock: Clock): Answerer {

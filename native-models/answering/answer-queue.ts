@@ -5,7 +5,7 @@
 import type { ModelConfig } from "../checkpoint/types.ts";
 import { commonLength } from "../data/common-prefix.ts";
 import type { AdapterFeeds } from "./adapter-feeds.ts";
-import { KeyValueCache } from "./cache.ts";
+import { bytesAPlace, KeyValueCache } from "./cache.ts";
 import { continuationOf, type Continuation, type ScoredToken } from "./continuation.ts";
 import { chooseNext, decodeAll, freeSlot, type DecodingRow, type Foreseen, type Generated, type GenerateOptions } from "./decoding.ts";
 import type { Forward, SlotRow, Wanted } from "./forward.ts";
@@ -28,7 +28,7 @@ export interface Answered {
 
 export interface QueueOptions extends Omit<GenerateOptions, "maxNewTokens"> {
   adapters?: AdapterFeeds;
-  /** Questions that are answered at the same time. */
+  /** Questions that are answered at the same time; fewer where their keys and values might take more than `mostCacheBytes`. */
   rows: number;
   /** `row`: index of the question. What it returns is waited for at the end; its failure ends the rest. */
   onAnswer?(row: number, answered: Answered): void | Promise<void>;
@@ -43,6 +43,8 @@ interface Model {
 
 /** New rows wait until this share of the slots is free: a run for a few tokens reads all weights as well. */
 const freeShare = 1 / 4;
+/** Of the rows' own keys and values, were all as long as they may get. */
+export const mostCacheBytes = 2 ** 30;
 /** Room for so many new tokens is made at once; longer answers make more. */
 const expectedTokens = 48;
 
@@ -53,7 +55,8 @@ export async function answerQueue({ forward, config, maxLength, none }: Model, q
   if (questions.length === 0) return answers;
   const prefix = await computePrefix(questions, forward, config, adapters);
   const { lanes } = prefix;
-  const slots = Math.ceil(Math.min(options.rows, questions.length) / lanes) * lanes;
+  const rows = Math.min(options.rows, questions.length, rowsThatFit(questions, prefix.length, config));
+  const slots = Math.ceil(rows / lanes) * lanes;
   const queues = Array.from({ length: lanes }, (): number[] => []);
   for (const index of byBeginning(questions, prefix.length)) queues[prefix.laneOf(questions[index].adapter)].push(index);
   const cache = new KeyValueCache(config, slots);
@@ -139,6 +142,12 @@ export async function answerQueue({ forward, config, maxLength, none }: Model, q
   );
   await listening.end();
   return answers;
+}
+
+/** How many of the longest of these rows a cache of `mostCacheBytes` holds. */
+function rowsThatFit(questions: readonly Question[], shared: number, config: ModelConfig): number {
+  const longest = Math.max(...questions.map(({ ids, scored = [], maxNewTokens }) => ids.length - shared + Math.max(maxNewTokens, ...scored.map(({ length }) => length))));
+  return Math.max(1, Math.floor(mostCacheBytes / (longest * bytesAPlace(config))));
 }
 
 /**

@@ -24,6 +24,11 @@ export interface NewTokens {
 
 export type CacheShape = Pick<ModelConfig, "layers" | "kvHeads" | "headSize">;
 
+/** Of one token: keys and values of all layers. */
+export function bytesAPlace({ layers, kvHeads, headSize }: CacheShape): number {
+  return 2 * layers * kvHeads * headSize * Float32Array.BYTES_PER_ELEMENT;
+}
+
 export class KeyValueCache {
   readonly #shape: CacheShape;
   readonly #slots: number;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adapterFeeds, type AdapterFeeds } from "../../native-models/answering/adapter-feeds.ts";
+import { mostCacheBytes } from "../../native-models/answering/answer-queue.ts";
 import { createAnswerer, type Answered, type Answerer, type Question, type QueueOptions } from "../../native-models/answering/answerer.ts";
 import type { Checkpoint } from "../../native-models/checkpoint/types.ts";
 import { logSoftmax, naiveLlama, type NaiveLlama, type NaiveUpdates } from "../support/naive-llama.ts";
@@ -129,6 +130,17 @@ describe("questions that take each other's places", () => {
         expect(stops).toEqual(again.generated.ids);
       }
     }
+  });
+
+  test("are as many at once as their keys and values have room for", async () => {
+    const { layers, kvHeads, headSize } = checkpoint.config;
+    const fits = Math.floor(mostCacheBytes / (2 * layers * kvHeads * headSize * 4));
+    const questions = mixed(9, []).map((question) => ({ ...question, maxNewTokens: Math.ceil(fits / 2) - 40 })); // two of them, not three
+    const open = new Set<number>();
+    let most = 0;
+    const onToken = (row: number, _id: number, ids: readonly number[]): boolean => (open.add(row), (most = Math.max(most, open.size)), ids.length === 3);
+    await answerer.answerAll(questions, { adapters, rows: 9, eosIds: [], onToken, onAnswer: (row) => void open.delete(row) });
+    expect(most).toBe(2);
   });
 
   test("each is given out once, as soon as it ends", async () => {

@@ -1,9 +1,9 @@
 // nullspace probe: what the model knows or can do, base and tuned together, by any of the probe tasks.
 
 import { Option, type Command } from "commander";
-import { splits, type taskNames } from "../../services/params.ts";
+import { defaults, splits, type taskNames } from "../../services/params.ts";
 import type { Context } from "../context.ts";
-import { command } from "../options.ts";
+import { command, whole } from "../options.ts";
 import { addProbeOptions, addTaskOption, probeSettings, tasksHelp, type ProbeOptions } from "../probe-options.ts";
 import { answersFile, writeAnswers, type AnswersFile } from "../answers-file.ts";
 import { probeText } from "../tables.ts";
@@ -16,6 +16,7 @@ interface Options extends ProbeOptions {
   split?: (typeof splits)[number];
   answers?: AnswersFile;
   width: "float32" | "int8" | "int4";
+  batch: number;
 }
 
 export function make(context: Context): Command {
@@ -25,13 +26,14 @@ export function make(context: Context): Command {
     .requiredOption("--questions <FILE>", "the task's questions: JSONL, JSON, CSV, Parquet, .jsonl.gz or a data set folder")
     .addOption(new Option("--split <NAME>", "part of a data set folder (default: the one that the task asks)").choices(splits));
   probe.addOption(new Option("--width <WIDTH>", "what the weights are multiplied as: float32 is exact").choices(["float32", "int8", "int4"]).default("float32"));
+  probe.option("--batch <B>", "questions at once, of each model; fewer where their keys and values might take more than 1 GiB", whole, defaults.probeBatch);
   probe.option("--answers <FILE>", "write every question with both raw answers into this file, .csv or .jsonl", answersFile);
   return addProbeOptions(addTaskOption(probe, "--task", "how questions are asked and scored; see below (default: nq_open)"))
     .addHelpText("after", tasksHelp())
     .action(async (options: Options) => {
-      const { model, adapter, questions, task, split, answers, width } = options;
+      const { model, adapter, questions, task, split, answers, width, batch } = options;
       const client = context.client();
-      const { id } = await client.probe.start({ model, width, adapter: adapter ?? null, questions, task: task ?? null, split: split ?? null, ...probeSettings(options), continueStopped: options.fresh !== true });
+      const { id } = await client.probe.start({ model, width, batch, adapter: adapter ?? null, questions, task: task ?? null, split: split ?? null, ...probeSettings(options), continueStopped: options.fresh !== true });
       const cancel = () => void client.probe.cancel({ id }).catch(() => {}); // it has just ended: the loop below sees it
       if (context.signal.aborted) cancel();
       context.signal.addEventListener("abort", cancel);
