@@ -25,9 +25,8 @@ export interface OurDecoding {
 export interface DecodeFigures {
   width: Width;
   loadSeconds: number;
-  /** By number of rows: seconds of a step, and of taking in the prompts. */
-  steps: { rows: number; stepSeconds: number; promptSeconds: number }[];
-  peakBytes: number;
+  /** By number of rows, fewest first: seconds of a step and of taking in the prompts, the process's peak until then. */
+  steps: { rows: number; stepSeconds: number; promptSeconds: number; peakBytes: number }[];
 }
 
 /** The fastest counts, on both sides: the first one warms up. */
@@ -40,7 +39,7 @@ async function measure({ model, width, cache, rows, promptTokens, newTokens, thr
   const answerer = await createAnswerer({ checkpoint, maxLength: promptTokens + newTokens, quantised, session: { threads } });
   const loadSeconds = (performance.now() - began) / 1000;
   const steps: DecodeFigures["steps"] = [];
-  for (const count of rows) {
+  for (const count of [...rows].sort((a, b) => a - b)) {
     const prompts = Array.from({ length: count }, (_, row) => ({ ids: Array.from({ length: promptTokens }, (_unused, t) => ((t + 1) * 104_729 + row * 7919) % checkpoint.config.vocabulary), adapter: null }));
     const started = performance.now();
     const begun = await answerer.begin(prompts);
@@ -51,9 +50,9 @@ async function measure({ model, width, cache, rows, promptTokens, newTokens, thr
       await begun.generate({ maxNewTokens: newTokens, eosIds: [] });
       stepSeconds = Math.min(stepSeconds, (performance.now() - decoding) / 1000 / (newTokens - 1)); // the first of the new tokens came with the prompt
     }
-    steps.push({ rows: count, stepSeconds, promptSeconds });
+    steps.push({ rows: count, stepSeconds, promptSeconds, peakBytes: process.resourceUsage().maxRSS * 1024 });
   }
-  return { width, loadSeconds, steps, peakBytes: process.resourceUsage().maxRSS * 1024 };
+  return { width, loadSeconds, steps };
 }
 
 if (import.meta.main) await measureAlone(measure);

@@ -9,7 +9,7 @@ export type RoundedWidth = Exclude<Width, "float32">;
 export const widths = ["float32", "int8", "int4"] as const satisfies readonly Width[];
 
 /** Of the file's layout and rounding: a file of another version is made anew. */
-export const roundingVersions = { int8: 2, int4: 3 } as const satisfies Record<RoundedWidth, number>;
+export const roundingVersions = { int8: 2, int4: 4 } as const satisfies Record<RoundedWidth, number>;
 
 export function quantisedFolder(cache: string, fingerprint: string, width: RoundedWidth): string {
   return join(cache, `${fingerprint.slice(0, 32)}-${width}-v${roundingVersions[width]}`);
