@@ -17,7 +17,7 @@ export async function topSubspace(gram: Matrix, rank: number, { kernels, seed, s
   const width = Math.min(size, rank + Math.max(8, Math.ceil(rank / 4)));
   if (4 * width >= size || size <= 48 || isZero(gram)) return topOfAll(gram, rank, kernels);
   const found = await dominantSubspace((block) => product(kernels, gram, block), size, {
-    wanted: rank, width, seed, angleTolerance: 1e-7, settleTolerance: 0, negligibleShare: 1e-13, maxApplications: 300, kernels, ...(signal && { signal }),
+    wanted: rank, width, seed, angleTolerance: 1e-9, settleTolerance: 0, negligibleShare: 1e-13, maxApplications: 300, kernels, ...(signal && { signal }),
   });
   return firstColumns(found.vectors, rank);
 }

@@ -20,7 +20,7 @@ export async function singularDirections(weight: Matrix, which: "largest" | "sma
   const options = { kernels, seed, ...(signal && { signal }) };
   if (which === "largest") return { side, columns: await topSubspace(gram, rank, options) };
   // Closer than for a null space: here B·A itself is held against a reference, not an energy, which forgives the square of an angle.
-  const basis = await bottomSubspace({ size: gram.rows, values: gram.values }, rank, { ...options, name: where, angleTolerance: 1e-7, settleTolerance: 0 });
+  const basis = await bottomSubspace({ size: gram.rows, values: gram.values }, rank, { ...options, name: where, angleTolerance: 1e-9, settleTolerance: 0 });
   return { side, columns: basisMatrix(basis) };
 }
 
