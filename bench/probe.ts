@@ -83,6 +83,8 @@ export async function probeBench(settings: ProbeBench, tools: Tools): Promise<Be
   const figures: Figure[] = [
     { what: "base and tuned together, generating", value: rate(both, (each) => each.generateSeconds)!, unit: "questions/s", note: `random adapter of rank ${settings.rank}` },
   ];
+  const setUp = mean(theirs.map((each) => each.wholeEvaluationSeconds - each.generateSeconds));
+  if (setUp !== null) figures.push({ what: "lm-eval's whole evaluation beside generating", value: setUp, unit: "s", note: "8 s with 16 questions as with 64: with more of them the whole evaluation's ratio falls towards that of generating" });
   const pairCost = Math.min(...both.map((each) => each.generateSeconds)) / Math.min(...base.map((each) => each.generateSeconds));
   for (const [i, atOnce] of longAnswers.atOnce.entries()) {
     const turns = measured.map((each) => each.ours.long[i]!);
