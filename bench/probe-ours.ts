@@ -3,7 +3,7 @@
 // The job is run as it is; around the answerer lies a clock that tells answering from reading, encoding and judging.
 
 import type { JobEvent } from "../main/engine/events.ts";
-import type { ProbeJob } from "../main/engine/jobs.ts";
+import type { ProbeJob } from "../main/engine/answer-jobs.ts";
 import { runProbe } from "../main/engine/jobs/probe.ts";
 import { warmAnswerer } from "../main/engine/jobs/warm-answerer.ts";
 import type { Answerer } from "../native-models/answering/answerer.ts";

@@ -9,7 +9,7 @@ import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { startEngine } from "../main/engine/host.ts";
-import type { TrainJob } from "../main/engine/jobs.ts";
+import type { TrainJob } from "../main/engine/train-jobs.ts";
 import { openCheckpoint } from "../native-models/checkpoint/checkpoint.ts";
 import { openTokenizer } from "../native-models/checkpoint/tokenizer.ts";
 import { encodeRow } from "../native-models/data/encode.ts";

@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { InvalidArgumentError } from "commander";
 import { UserError } from "../../native-models/errors.ts";
 import type { Client } from "../rpc/contract.ts";
-import { answerFormats } from "../services/params.ts";
+import { answerFormats } from "../services/params/probes.ts";
 
 export interface AnswersFile {
   path: string;

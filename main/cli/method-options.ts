@@ -1,7 +1,8 @@
 // --method, and what each method is and reads: for `init`, `run` and `study`.
 
 import { Option } from "commander";
-import { defaultLearningRates, defaults, gramNeeds, methods } from "../services/params.ts";
+import { defaultLearningRates, gramNeeds, methods } from "../services/params/methods.ts";
+import { defaults } from "../services/params/defaults.ts";
 
 const about: Record<(typeof methods)[number], string> = {
   "lora-null-v2": "starts in the null space of what calibration read; A stays there, frozen",

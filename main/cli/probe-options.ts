@@ -1,7 +1,7 @@
 // How a probe asks: options that `probe` has, and a part of which `run` has.
 
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { defaults, taskNames, wordings } from "../services/params.ts";
+import { defaults, taskNames, wordings } from "../services/params/defaults.ts";
 import { probeTaskInfo } from "../services/probe-tasks.ts";
 import { whole } from "./options.ts";
 

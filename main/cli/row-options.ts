@@ -1,7 +1,8 @@
 // How training rows are read and put to the model, as options of `train` and `run`.
 
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { columnMapping, defaults, overLongChoices, splits, templates, type ColumnMapping } from "../services/params.ts";
+import { columnMapping, type ColumnMapping } from "../services/params/data.ts";
+import { defaults, overLongChoices, splits, templates } from "../services/params/defaults.ts";
 
 export interface RowOptions {
   data: string;

@@ -1,7 +1,7 @@
 // Training options that `train` and `run` share.
 
 import type { Command } from "commander";
-import { defaults } from "../services/params.ts";
+import { defaults } from "../services/params/defaults.ts";
 import { real, whole } from "./options.ts";
 import { addRowOptions, rowSettings, type RowOptions } from "./row-options.ts";
 import { addMemoryOptions, addRetentionOptions, addValidationOptions, memorySettings, retentionSettings, validationSettings, type MemoryOptions, type RetentionOptions, type ValidationOptions } from "./validation-options.ts";

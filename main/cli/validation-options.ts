@@ -1,7 +1,7 @@
 // Validation, retention and memory as options of `train`, `run` and `estimate`.
 
 import { Option, type Command } from "commander";
-import { defaults, keepsChoices, recomputedChoices } from "../services/params.ts";
+import { defaults, keepsChoices, recomputedChoices } from "../services/params/defaults.ts";
 import { real, whole } from "./options.ts";
 
 export interface ValidationOptions {

@@ -1,6 +1,6 @@
 // What the base knows of the questions that retention is measured on, question by question: measured once.
 
-import type { RetentionBase } from "../engine/jobs.ts";
+import type { RetentionBase } from "../engine/train-jobs.ts";
 import { fromJson } from "./rows.ts";
 import type { Sql } from "./open.ts";
 

@@ -4,7 +4,8 @@ import type { ErrorParts } from "../../native-models/errors.ts";
 import type { RowsAccount } from "../../native-models/data/row-tally.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
 import type { Retention } from "../../native-models/training/retention.ts";
-import type { JobResult, RetentionBase, RowsHead, RowsReport } from "./jobs.ts";
+import type { JobResult, RowsHead, RowsReport } from "./job-results.ts";
+import type { RetentionBase } from "./train-jobs.ts";
 
 export interface ProgressEvent {
   type: "progress";

@@ -4,7 +4,8 @@
 // stays, and looks at training rows share another.
 
 import type { Emit, JobEvent } from "./events.ts";
-import type { JobResult, JobSpec, ResultOf } from "./jobs.ts";
+import type { JobResult } from "./job-results.ts";
+import type { JobSpec, ResultOf } from "./jobs.ts";
 import { forkEngine, type EngineProcess, type Launch } from "./launch.ts";
 import { upMessage, type DownMessage } from "./messages.ts";
 

@@ -16,7 +16,7 @@ import { taskOf } from "../../native-models/probe/tasks.ts";
 import { isWorthIt, readMeasured, type MeasuredWidth } from "../../native-models/quantised/measured.ts";
 import { roundingVersions, type Width } from "../../native-models/quantised/places.ts";
 import { checkpointNotes, findBest, isCheckpointFile, listCheckpoints, type SavedCheckpoint } from "../../native-models/training/checkpoint-file.ts";
-import type { ProbeJob } from "./jobs.ts";
+import type { ProbeJob } from "./answer-jobs.ts";
 import { join } from "node:path";
 
 export type { AdapterNotes, FolderDescription, MeasuredWidth, Question, Tokenizer };

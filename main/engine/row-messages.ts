@@ -5,7 +5,8 @@ import { overLongChoices, type Fate } from "../../native-models/data/fit.ts";
 import type { Split } from "../../native-models/data/records/folder.ts";
 import type { RowsAccount } from "../../native-models/data/row-tally.ts";
 import type { ColumnMapping, FormatName, RowFormat } from "../../native-models/data/rows/types.ts";
-import type { RowsHead, RowSettings, RowsReport } from "./jobs.ts";
+import type { RowsHead, RowsReport } from "./job-results.ts";
+import type { RowSettings } from "./train-jobs.ts";
 
 const text = z.string();
 const whole = z.int();

@@ -2,8 +2,8 @@
 
 import type { AnswerRow } from "../db/probe-answers.ts";
 import type { Store } from "../db/store.ts";
-import type { AnswersExport, AnswersQuery } from "./params.ts";
-import type { AnswerCounts, AnswerPair } from "./shapes.ts";
+import type { AnswersExport, AnswersQuery } from "./params/probes.ts";
+import type { AnswerCounts, AnswerPair } from "./shapes/probes.ts";
 
 /** Questions read at once for a file. */
 const pageSize = 500;

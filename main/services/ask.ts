@@ -3,19 +3,20 @@
 // leave this process only after its vote.
 
 import { randomInt } from "node:crypto";
-import { UserError } from "../../native-models/errors.ts";
+import { UserError, type ErrorParts } from "../../native-models/errors.ts";
 import type { ConversationRow } from "../db/conversations.ts";
 import type { StoredAnswer, TurnRow } from "../db/turns.ts";
 import type { Engine, JobEnd } from "../engine/host.ts";
-import type { AskColumn, AskJob, SurpriseJob } from "../engine/jobs.ts";
+import type { AskColumn, AskJob, SurpriseJob } from "../engine/answer-jobs.ts";
 import { isHidden, mustFindChat, mustFindTurn, turnView } from "./chat-views.ts";
 import type { Deps } from "./deps.ts";
 import { resultOrThrow } from "./job-failure.ts";
 import { jobStream } from "./job-stream.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
-import type { AskStart, NewChat, Sampling, Subject } from "./params.ts";
+import type { AskStart, NewChat, Sampling, Subject } from "./params/chats.ts";
 import { absolute } from "./paths.ts";
-import type { AskEvent, ChatTemplateView, ErrorParts, ProgressEvent, SurpriseEvent, TurnSurprise } from "./shapes.ts";
+import type { AskEvent, ChatTemplateView, SurpriseEvent, TurnSurprise } from "./shapes/chats.ts";
+import type { ProgressEvent } from "../engine/events.ts";
 import type { Stages } from "./stages.ts";
 import type { Subjects } from "./subjects.ts";
 import { templateOfAdapters } from "./template.ts";

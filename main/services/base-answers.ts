@@ -4,9 +4,9 @@
 
 import type { ProbeRow } from "../db/probes.ts";
 import type { ProbeAnswer } from "../engine/events.ts";
-import type { JudgeSettings, ProbeJob } from "../engine/jobs.ts";
+import type { JudgeSettings, ProbeJob } from "../engine/answer-jobs.ts";
 import type { Deps } from "./deps.ts";
-import type { BaseSource } from "./shapes.ts";
+import type { BaseSource } from "./shapes/probes.ts";
 import { stageKey, tokenizerHash } from "./stage-keys.ts";
 import type { Stages } from "./stages.ts";
 

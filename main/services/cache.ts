@@ -6,8 +6,9 @@ import { join, sep } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
 import type { Deps } from "./deps.ts";
 import { bytesOf } from "./disk-use.ts";
-import type { ProbeStart } from "./params.ts";
-import type { CacheKind, CacheUse, CacheView, RunConfig } from "./shapes.ts";
+import type { ProbeStart } from "./params/probes.ts";
+import type { CacheKind, CacheUse, CacheView } from "./shapes/app.ts";
+import type { RunConfig } from "./shapes/runs.ts";
 
 interface Kind {
   kind: CacheKind;

@@ -1,7 +1,7 @@
 // A conversation as a file for people (Markdown) or programs (JSON). Made from what callers are shown, so a blind turn
 // without its vote says left and right there too.
 
-import type { ChatDetail, TurnView } from "./shapes.ts";
+import type { ChatDetail, TurnView } from "./shapes/chats.ts";
 
 export type ExportFormat = "markdown" | "json";
 

@@ -6,8 +6,8 @@ import { UserError } from "../../native-models/errors.ts";
 import type { ConversationRow, ListedConversation } from "../db/conversations.ts";
 import type { Store } from "../db/store.ts";
 import type { TurnRow } from "../db/turns.ts";
-import type { Sampling, Subject } from "./params.ts";
-import type { ChatDetail, ChatSummary, TurnView } from "./shapes.ts";
+import type { Sampling, Subject } from "./params/chats.ts";
+import type { ChatDetail, ChatSummary, TurnView } from "./shapes/chats.ts";
 import type { Subjects } from "./subjects.ts";
 
 export function isHidden(chat: Pick<ConversationRow, "isBlind">, turn: Pick<TurnRow, "verdict">): boolean {

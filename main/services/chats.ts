@@ -3,7 +3,7 @@
 import type { Deps } from "./deps.ts";
 import { chatDetail, chatSummary, mustFindChat } from "./chat-views.ts";
 import { chatExport, type ExportFormat } from "./chat-export.ts";
-import type { ChatDetail, ChatSummary } from "./shapes.ts";
+import type { ChatDetail, ChatSummary } from "./shapes/chats.ts";
 import type { Subjects } from "./subjects.ts";
 
 export function chatsService({ store, changes }: Deps, subjects: Subjects) {

@@ -2,10 +2,10 @@
 
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 import type { Readers, Tokenizer } from "../engine/readers.ts";
-import type { PreviewQuestions } from "./params.ts";
+import type { PreviewQuestions } from "./params/data.ts";
 import { absolute, requireThere } from "./paths.ts";
 import type { RowPreviews } from "./row-previews.ts";
-import type { QuestionsPreview } from "./shapes.ts";
+import type { QuestionsPreview } from "./shapes/data.ts";
 import { fileStamp } from "./stage-keys.ts";
 
 export function dataService({ readers }: { readers: Readers }, rows: RowPreviews) {

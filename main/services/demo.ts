@@ -1,7 +1,7 @@
 // The demo: settings that a small model visibly learns from in two minutes on two cores, on the samples that are shipped.
 // The command line and the window start the same run.
 
-import { runParams } from "./params.ts";
+import { runParams } from "./params/runs.ts";
 import type { Runs } from "./runs.ts";
 import { shippedSamples } from "./system.ts";
 

@@ -7,7 +7,7 @@ import { dirname, extname, join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
 import type { Deps } from "./deps.ts";
 import { absolute } from "./paths.ts";
-import type { FileEntry, FileListing } from "./shapes.ts";
+import type { FileEntry, FileListing } from "./shapes/app.ts";
 import { appRoot } from "./system.ts";
 
 const dataExtensions = new Set([".jsonl", ".json", ".csv", ".parquet", ".gz", ".txt", ".safetensors"]);

@@ -3,7 +3,8 @@
 
 import { UserError } from "../../native-models/errors.ts";
 import type { Readers } from "../engine/readers.ts";
-import type { ColumnMapping, Split } from "./params.ts";
+import type { ColumnMapping } from "./params/data.ts";
+import type { Split } from "./params/defaults.ts";
 
 interface Reading {
   mapping: ColumnMapping | null;

@@ -3,8 +3,8 @@
 
 import type { Deps } from "./deps.ts";
 import { resultOrThrow } from "./job-failure.ts";
-import type { MemorySettings } from "./params.ts";
-import type { RunEstimate } from "./shapes.ts";
+import type { MemorySettings } from "./params/training.ts";
+import type { RunEstimate } from "./shapes/runs.ts";
 import { absolute } from "./paths.ts";
 import { retentionOf, settledRetention } from "./retention-settings.ts";
 import type { RowPreviews } from "./row-previews.ts";

@@ -9,7 +9,7 @@ import { UserError } from "../../native-models/errors.ts";
 import type { ModelRow } from "../db/models.ts";
 import type { Deps } from "./deps.ts";
 import { absolute, requireThere } from "./paths.ts";
-import type { ModelSummary, ModelsView, WatchedFolder } from "./shapes.ts";
+import type { ModelSummary, ModelsView, WatchedFolder } from "./shapes/models.ts";
 
 /** Folder levels below a watched folder where models are looked for. */
 const depth = 6;

@@ -2,8 +2,9 @@
 // which has fewer fields. Out: settings of the job, and what of them is not as ever, for its key.
 
 import { UserError } from "../../native-models/errors.ts";
-import type { JudgeSettings, ProbeJob } from "../engine/jobs.ts";
-import { defaults, type ProbeStart } from "./params.ts";
+import type { JudgeSettings, ProbeJob } from "../engine/answer-jobs.ts";
+import { defaults } from "./params/defaults.ts";
+import type { ProbeStart } from "./params/probes.ts";
 import { absolute, requireThere } from "./paths.ts";
 import { infoOf, probeTaskOf } from "./probe-tasks.ts";
 

@@ -5,7 +5,7 @@
 import type { AnswerMark } from "../db/probe-answers.ts";
 import type { Store } from "../db/store.ts";
 import { bootstrapPValue, mcnemarExact, percentileInterval, resampledMeans, wilsonInterval, type Interval } from "../engine/statistics.ts";
-import type { Estimate, ProbeChange, ProbeScores, ShareScore, SubjectScores } from "./shapes.ts";
+import type { Estimate, ProbeChange, ProbeScores, ShareScore, SubjectScores } from "./shapes/probes.ts";
 
 /** Raised when the same answers come to other scores, so that stored ones are worked out again. */
 const version = 1;

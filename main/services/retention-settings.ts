@@ -1,9 +1,9 @@
 // Retention while training as the engine's jobs take it, from the params of a call or a stored run.
 
 import { UserError } from "../../native-models/errors.ts";
-import type { RetentionSettings } from "../engine/jobs.ts";
+import type { RetentionSettings } from "../engine/train-jobs.ts";
 import type { Readers } from "../engine/readers.ts";
-import type { RunSettings } from "./params.ts";
+import type { RunSettings } from "./params/runs.ts";
 import { absolute, requireThere } from "./paths.ts";
 import { shortAnswered } from "./probe-tasks.ts";
 

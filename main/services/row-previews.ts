@@ -1,13 +1,14 @@
 // Looks at training rows by the engine: the beginning of a file at once, then counts as they grow. The last full count is
 // kept, so that turning pages, coming back to the page and estimating memory need no new one.
 
-import type { CountRowsJob, CountRowsResult, RowsHead, RowSettings } from "../engine/jobs.ts";
+import type { CountRowsJob, RowSettings } from "../engine/train-jobs.ts";
+import type { CountRowsResult, RowsHead } from "../engine/job-results.ts";
 import type { Deps } from "./deps.ts";
 import { resultOrThrow } from "./job-failure.ts";
 import { jobStream } from "./job-stream.ts";
-import type { PreviewRows } from "./params.ts";
+import type { PreviewRows } from "./params/data.ts";
 import { absolute, requireThere } from "./paths.ts";
-import type { RowsPreviewEvent } from "./shapes.ts";
+import type { RowsPreviewEvent } from "./shapes/data.ts";
 import { fileStamp } from "./stage-keys.ts";
 import { chooseTemplate } from "./template.ts";
 

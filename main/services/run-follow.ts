@@ -4,7 +4,8 @@
 import type { RunRow } from "../db/runs.ts";
 import type { Deps } from "./deps.ts";
 import { runDetail, runNote, runSummary, stageViews } from "./run-views.ts";
-import type { RowsReport, RunEvent } from "./shapes.ts";
+import type { RowsReport } from "../engine/job-results.ts";
+import type { RunEvent } from "./shapes/runs.ts";
 
 const pointsAtOnce = 5000;
 

@@ -4,12 +4,14 @@ import type { NoteRow } from "../db/run-notes.ts";
 import type { ProbeRow } from "../db/probes.ts";
 import type { RunRow } from "../db/runs.ts";
 import type { Store } from "../db/store.ts";
-import type { JobResult, ProbeResult } from "../engine/jobs.ts";
+import type { JobResult, ProbeResult, RowsReport } from "../engine/job-results.ts";
 import { bytesOf } from "./disk-use.ts";
-import type { ProbeStart } from "./params.ts";
+import type { ProbeStart } from "./params/probes.ts";
 import { probeScores } from "./probe-scores.ts";
 import { scoreWords } from "./score-words.ts";
-import type { BaseSource, ProbeSummary, ProgressEvent, RunConfig, RunDetail, RunMemory, RunNote, RowsReport, RunSummary, Stage, StageView } from "./shapes.ts";
+import type { BaseSource, ProbeSummary } from "./shapes/probes.ts";
+import type { ProgressEvent } from "../engine/events.ts";
+import type { RunConfig, RunDetail, RunMemory, RunNote, RunSummary, Stage, StageView } from "./shapes/runs.ts";
 import { ballotsOf, talliesOf } from "./votes.ts";
 
 const stopped: ReadonlySet<string> = new Set(["failed", "cancelled", "interrupted"]);

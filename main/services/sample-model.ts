@@ -6,7 +6,7 @@ import type { Deps } from "./deps.ts";
 import { resultOrThrow } from "./job-failure.ts";
 import { jobStream } from "./job-stream.ts";
 import type { modelsService } from "./models.ts";
-import type { SampleModelEvent } from "./shapes.ts";
+import type { SampleModelEvent } from "./shapes/models.ts";
 
 const folderName = "SmolLM2-135M-Instruct";
 

@@ -1,7 +1,7 @@
 // A probe's scores in words that anybody reads: how much was kept or learnt, how sure that is, what changed.
 // In: scores of probe-scores.ts. Out: sentences, the same in the window and on the command line.
 
-import type { Estimate, ProbeChange, ProbeScores, ProbeSummary, ScoreWords } from "./shapes.ts";
+import type { Estimate, ProbeChange, ProbeScores, ProbeSummary, ScoreWords } from "./shapes/probes.ts";
 
 const significant = 0.05;
 

@@ -1,8 +1,8 @@
 // The app's settings: what the window remembers.
 
 import type { Deps } from "./deps.ts";
-import { runParams } from "./params.ts";
-import type { AppSettings } from "./shapes.ts";
+import { runParams } from "./params/runs.ts";
+import type { AppSettings } from "./shapes/app.ts";
 
 const themes = ["system", "light", "dark"] as const;
 

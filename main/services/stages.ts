@@ -5,14 +5,15 @@ import { cpSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
 import type { Emit } from "../engine/events.ts";
-import type { CalibrateResult, CalibrateTaskResult, InitResult, JobResult } from "../engine/jobs.ts";
+import type { CalibrateResult, CalibrateTaskResult, InitResult, JobResult } from "../engine/job-results.ts";
 import type { Deps } from "./deps.ts";
 import { resultOrThrow } from "./job-failure.ts";
 import { jobStream } from "./job-stream.ts";
 import { requireKnownRows } from "./known-rows.ts";
-import { readsKnowledge, readsTask, type CalibrateStart, type CalibrateTaskStart, type InitStart } from "./params.ts";
+import { readsKnowledge, readsTask } from "./params/methods.ts";
+import type { CalibrateStart, CalibrateTaskStart, InitStart } from "./params/stages.ts";
 import { absolute, requireThere } from "./paths.ts";
-import type { CalibrateEvent, CalibrateTaskEvent, InitEvent, StageEvent } from "./shapes.ts";
+import type { CalibrateEvent, CalibrateTaskEvent, InitEvent, StageEvent } from "./shapes/stages.ts";
 import { contentHash, fileStamp, stageKey } from "./stage-keys.ts";
 import { chooseTemplate } from "./template.ts";
 

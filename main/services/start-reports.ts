@@ -3,13 +3,15 @@
 import { readFileSync } from "node:fs";
 import { UserError } from "../../native-models/errors.ts";
 import type { StartReport } from "../../native-models/starts/report.ts";
-import type { CalibrateResult, StartReportResult } from "../engine/jobs.ts";
+import type { CalibrateResult, StartReportResult } from "../engine/job-results.ts";
 import type { Deps } from "./deps.ts";
 import { resultOrThrow } from "./job-failure.ts";
 import { jobStream } from "./job-stream.ts";
-import { readsKnowledge, readsTask, type StartReportStart } from "./params.ts";
+import { readsKnowledge, readsTask } from "./params/methods.ts";
+import type { StartReportStart } from "./params/stages.ts";
 import { absolute, requireThere } from "./paths.ts";
-import type { RunConfig, StartReportEvent } from "./shapes.ts";
+import type { RunConfig } from "./shapes/runs.ts";
+import type { StartReportEvent } from "./shapes/stages.ts";
 import { contentHash, stageKey } from "./stage-keys.ts";
 import type { Stages } from "./stages.ts";
 

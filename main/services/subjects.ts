@@ -5,9 +5,9 @@ import { basename, join } from "node:path";
 import { UserError } from "../../native-models/errors.ts";
 import type { RunRow } from "../db/runs.ts";
 import type { Deps } from "./deps.ts";
-import type { Subject } from "./params.ts";
+import type { Subject } from "./params/chats.ts";
 import { absolute, requireThere } from "./paths.ts";
-import type { SubjectView } from "./shapes.ts";
+import type { SubjectView } from "./shapes/chats.ts";
 
 export type Subjects = ReturnType<typeof subjectsOf>;
 

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { cpus, freemem, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { SystemInfo } from "./shapes.ts";
+import type { SystemInfo } from "./shapes/app.ts";
 
 /** The folder with package.json, samples/ and dist/: the checkout, or the packaged app. */
 export function appRoot(): string {

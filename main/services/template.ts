@@ -2,7 +2,7 @@
 // exact text is stored with the run. For a tuned model: what its adapter was trained with, as nullspace.json says.
 
 import { UserError, type ErrorParts } from "../../native-models/errors.ts";
-import type { PromptSettings } from "../engine/jobs.ts";
+import type { PromptSettings } from "../engine/train-jobs.ts";
 import type { AdapterNotes, Readers } from "../engine/readers.ts";
 
 type Wanted = "auto" | "chat" | "alpaca";

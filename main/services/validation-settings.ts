@@ -1,7 +1,7 @@
 // Validation as the engine's jobs take it, from the params of a call or a stored run.
 
-import type { ValidationSettings } from "../engine/jobs.ts";
-import type { RunSettings } from "./params.ts";
+import type { ValidationSettings } from "../engine/train-jobs.ts";
+import type { RunSettings } from "./params/runs.ts";
 import { absolute } from "./paths.ts";
 
 /** The one of the three ways that is given. A run that was made before there was validation has none. */

@@ -2,12 +2,13 @@
 
 import { UserError } from "../../native-models/errors.ts";
 import type { Store } from "../db/store.ts";
-import type { Outcome, VoteCount } from "../db/votes.ts";
+import type { Outcome, VoteCount, Ballot } from "../db/votes.ts";
 import { mcnemarExact, wilsonInterval } from "../engine/statistics.ts";
 import { mustFindTurn, turnView } from "./chat-views.ts";
 import type { Deps } from "./deps.ts";
-import type { Subject } from "./params.ts";
-import type { Ballot, TurnView, Verdict, VoteTally } from "./shapes.ts";
+import type { Subject } from "./params/chats.ts";
+import type { TurnView, VoteTally } from "./shapes/chats.ts";
+import type { Verdict } from "../db/turns.ts";
 import { stateOf } from "./subjects.ts";
 
 /** Votes that a run's page lists; the tally counts all. */

@@ -2,12 +2,14 @@
 // for them. The measurement is made once for a model and width, before the first answer.
 
 import { join } from "node:path";
-import type { WeightSettings } from "../engine/jobs.ts";
+import type { WeightSettings } from "../engine/answer-jobs.ts";
 import type { Deps } from "./deps.ts";
 import type { Home } from "./home.ts";
 import { JobFailure, resultOrThrow } from "./job-failure.ts";
-import type { Sampling } from "./params.ts";
-import type { ErrorParts, ProgressEvent, WeightsView } from "./shapes.ts";
+import type { Sampling } from "./params/chats.ts";
+import type { ErrorParts } from "../../native-models/errors.ts";
+import type { ProgressEvent } from "../engine/events.ts";
+import type { WeightsView } from "./shapes/chats.ts";
 import type { Stages } from "./stages.ts";
 import { samplesFolder } from "./system.ts";
 

@@ -15,7 +15,8 @@ import { runSurprise } from "../../main/engine/jobs/surprise.ts";
 import { columnPrompts } from "../../main/engine/jobs/column-prompts.ts";
 import { holdRows, takeHeld, warmAnswerer } from "../../main/engine/jobs/warm-answerer.ts";
 import type { JobEvent } from "../../main/engine/events.ts";
-import type { AskColumn, AskJob, AskResult, SurpriseJob } from "../../main/engine/jobs.ts";
+import type { AskColumn, AskJob, SurpriseJob } from "../../main/engine/answer-jobs.ts";
+import type { AskResult } from "../../main/engine/job-results.ts";
 import { tinyRun, train, type TinyRun } from "../support/tiny-run.ts";
 
 const tolerance = 1e-5; // nats; float32 logits of order 10

@@ -9,7 +9,10 @@ import { UserError } from "../../native-models/errors.ts";
 import type { Emit } from "../../main/engine/events.ts";
 import { fakeStartReport } from "../support/fake-start-report.ts";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
-import type { AskJob, CalibrateJob, CalibrateTaskJob, CountRowsJob, InitJob, JobResult, JobSpec, ProbeJob, RowsReport, StartReportJob, SurpriseJob, TrainJob } from "../../main/engine/jobs.ts";
+import type { AskJob, ProbeJob, SurpriseJob } from "../../main/engine/answer-jobs.ts";
+import type { CalibrateJob, CalibrateTaskJob, InitJob, JobSpec, StartReportJob } from "../../main/engine/jobs.ts";
+import type { CountRowsJob, TrainJob } from "../../main/engine/train-jobs.ts";
+import type { JobResult, RowsReport } from "../../main/engine/job-results.ts";
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { JobEvent } from "../../main/engine/events.ts";
 import { startEngine, type Engine } from "../../main/engine/host.ts";
-import type { AskJob, JobSpec, TrainJob } from "../../main/engine/jobs.ts";
+import type { AskJob } from "../../main/engine/answer-jobs.ts";
+import type { JobSpec } from "../../main/engine/jobs.ts";
+import type { TrainJob } from "../../main/engine/train-jobs.ts";
 import { forkEngine } from "../../main/engine/launch.ts";
 
 const jobsModule = new URL("./fake-jobs.ts", import.meta.url).href;

@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runProbe } from "../../main/engine/jobs/probe.ts";
 import type { JobEvent, ProbeAnswer, ProgressEvent } from "../../main/engine/events.ts";
-import type { ProbeJob, ProbeResult, RetentionBase } from "../../main/engine/jobs.ts";
+import type { ProbeJob } from "../../main/engine/answer-jobs.ts";
+import type { ProbeResult } from "../../main/engine/job-results.ts";
+import type { RetentionBase } from "../../main/engine/train-jobs.ts";
 import { tinyRun, train, type TinyRun } from "../support/tiny-run.ts";
 
 let folder: string;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { probeItems } from "../../main/engine/jobs/probe-items.ts";
-import type { ProbeJob } from "../../main/engine/jobs.ts";
+import type { ProbeJob } from "../../main/engine/answer-jobs.ts";
 import { openTokenizer } from "../../native-models/checkpoint/tokenizer.ts";
 import type { Tokenizer } from "../../native-models/checkpoint/types.ts";
 import { UserError } from "../../native-models/errors.ts";

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runEstimate } from "../../main/engine/jobs/estimate.ts";
 import { runProbe } from "../../main/engine/jobs/probe.ts";
 import type { JobEvent, RetentionPoint } from "../../main/engine/events.ts";
-import type { RetentionSettings, TrainJob, ValidationSettings } from "../../main/engine/jobs.ts";
+import type { RetentionSettings, TrainJob, ValidationSettings } from "../../main/engine/train-jobs.ts";
 import { openSafetensors } from "../../native-models/checkpoint/safetensors.ts";
 import { UserError } from "../../native-models/errors.ts";
 import { planOf } from "../support/plan-of.ts";

@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { TrainJob } from "../../main/engine/jobs.ts";
+import type { TrainJob } from "../../main/engine/train-jobs.ts";
 import { openSafetensors } from "../../native-models/checkpoint/safetensors.ts";
 import { UserError } from "../../native-models/errors.ts";
 import { pointsOf, tinyRun, train, type TinyRun } from "../support/tiny-run.ts";

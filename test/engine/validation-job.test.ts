@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runEstimate } from "../../main/engine/jobs/estimate.ts";
 import type { JobEvent, ValidationPoint } from "../../main/engine/events.ts";
-import type { TrainJob, ValidationSettings } from "../../main/engine/jobs.ts";
+import type { TrainJob, ValidationSettings } from "../../main/engine/train-jobs.ts";
 import { openSafetensors } from "../../native-models/checkpoint/safetensors.ts";
 import { UserError } from "../../native-models/errors.ts";
 import { memoryTerms } from "../../native-models/training/memory-terms.ts";

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import type { ProbeAnswer } from "../../main/engine/events.ts";
-import type { ProbeJob } from "../../main/engine/jobs.ts";
+import type { ProbeJob } from "../../main/engine/answer-jobs.ts";
 import { runProbe } from "../../main/engine/jobs/probe.ts";
 import { readTask } from "../../native-models/probe/read-task.ts";
 import { filterGeneration, isExactMatch } from "../../native-models/probe/score.ts";

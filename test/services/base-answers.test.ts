@@ -4,9 +4,10 @@ import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runCli } from "../../main/cli/main.ts";
-import { probeParams } from "../../main/services/params.ts";
+import { probeParams } from "../../main/services/params/probes.ts";
 import type { App } from "../../main/services/app.ts";
-import type { ProbeEvent, ProbeSummary, RunDetail, RunEvent } from "../../main/services/shapes.ts";
+import type { ProbeEvent, ProbeSummary } from "../../main/services/shapes/probes.ts";
+import type { RunDetail, RunEvent } from "../../main/services/shapes/runs.ts";
 import { writeTinyTokenizer } from "../support/tiny-model.ts";
 import { collect, fakeReaders, fakeWorld, jobsModule, runSettings, type FakeWorld } from "./fake-app.ts";
 

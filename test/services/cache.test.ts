@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { runCli } from "../../main/cli/main.ts";
-import { cacheKinds, probeParams } from "../../main/services/params.ts";
+import { cacheKinds } from "../../main/services/params/app.ts";
+import { probeParams } from "../../main/services/params/probes.ts";
 import { collect, fakeReaders, fakeWorld, jobsModule, runSettings, until, type FakeWorld } from "./fake-app.ts";
 
 let world: FakeWorld;

@@ -5,10 +5,11 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Engine } from "../../main/engine/host.ts";
-import type { AskJob, JobSpec, SurpriseJob } from "../../main/engine/jobs.ts";
+import type { AskJob, SurpriseJob } from "../../main/engine/answer-jobs.ts";
+import type { JobSpec } from "../../main/engine/jobs.ts";
 import { openApp, type App } from "../../main/services/app.ts";
-import { askParams, type Subject } from "../../main/services/params.ts";
-import type { AskEvent, TurnView } from "../../main/services/shapes.ts";
+import { askParams, type Subject } from "../../main/services/params/chats.ts";
+import type { AskEvent, TurnView } from "../../main/services/shapes/chats.ts";
 import { openStore } from "../../main/db/store.ts";
 import { collect, fakeReaders, fakeWorld, type FakeWorld } from "./fake-app.ts";
 

@@ -7,8 +7,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { forkEngine, type EngineProcess } from "../../main/engine/launch.ts";
 import type { UpMessage } from "../../main/engine/messages.ts";
 import { openApp, type App } from "../../main/services/app.ts";
-import { trainParams } from "../../main/services/params.ts";
-import type { RunDetail, RunEvent, TrainPoint } from "../../main/services/shapes.ts";
+import { trainParams } from "../../main/services/params/training.ts";
+import type { RunDetail, RunEvent } from "../../main/services/shapes/runs.ts";
+import type { TrainPoint } from "../../main/engine/events.ts";
 import { tinyRun, type TinyRun } from "../support/tiny-run.ts";
 
 let folder: string;

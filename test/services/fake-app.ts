@@ -4,11 +4,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { EngineProcess, Launch } from "../../main/engine/launch.ts";
-import { forkEngine } from "../../main/engine/launch.ts";
+import { type EngineProcess, type Launch, forkEngine } from "../../main/engine/launch.ts";
 import { readers, type FolderDescription, type Readers } from "../../main/engine/readers.ts";
 import { openApp, type App } from "../../main/services/app.ts";
-import { runParams } from "../../main/services/params.ts";
+import { runParams } from "../../main/services/params/runs.ts";
 
 export interface FakeWorld {
   folder: string;

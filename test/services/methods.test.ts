@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { gramNeeds, methods as offered } from "../../main/services/params.ts";
+import { gramNeeds, methods as offered } from "../../main/services/params/methods.ts";
 import { methods } from "../../native-models/starts/methods.ts";
 import { collect, fakeWorld, runSettings, type FakeWorld } from "./fake-app.ts";
 

@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFi
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openApp, type App } from "../../main/services/app.ts";
-import type { ModelsView } from "../../main/services/shapes.ts";
+import type { ModelsView } from "../../main/services/shapes/models.ts";
 import { writeTinyModel } from "../support/tiny-model.ts";
 import { fakeWorld, type FakeWorld } from "./fake-app.ts";
 

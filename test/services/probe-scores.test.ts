@@ -6,7 +6,7 @@ import { parse } from "csv-parse/sync";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runCli } from "../../main/cli/main.ts";
 import type { AnswerMark } from "../../main/db/probe-answers.ts";
-import { probeParams } from "../../main/services/params.ts";
+import { probeParams } from "../../main/services/params/probes.ts";
 import { scoresOf } from "../../main/services/probe-scores.ts";
 import { scoreWords } from "../../main/services/score-words.ts";
 import { collect, fakeReaders, fakeWorld, jobsModule, until, type FakeWorld } from "./fake-app.ts";

@@ -3,7 +3,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { probeParams, runParams } from "../../main/services/params.ts";
+import { probeParams } from "../../main/services/params/probes.ts";
+import { runParams } from "../../main/services/params/runs.ts";
 import { measureRows } from "../../main/services/probe-tasks.ts";
 import { collect, fakeWorld, runSettings, type FakeWorld } from "./fake-app.ts";
 

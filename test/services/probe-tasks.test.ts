@@ -1,7 +1,7 @@
 // The table of tasks that people choose from against the tasks themselves.
 
 import { expect, test } from "vitest";
-import { taskNames } from "../../main/services/params.ts";
+import { taskNames } from "../../main/services/params/defaults.ts";
 import { probeTaskInfo } from "../../main/services/probe-tasks.ts";
 import { probeTasks } from "../../native-models/probe/tasks.ts";
 

@@ -4,8 +4,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { runCli } from "../../main/cli/main.ts";
-import { memoryParams, runParams } from "../../main/services/params.ts";
-import type { RunDetail, RunEvent } from "../../main/services/shapes.ts";
+import { memoryParams } from "../../main/services/params/training.ts";
+import { runParams } from "../../main/services/params/runs.ts";
+import type { RunDetail, RunEvent } from "../../main/services/shapes/runs.ts";
 import { writeTinyTokenizer } from "../support/tiny-model.ts";
 import { collect, fakeReaders, fakeWorld, jobsModule, runSettings, type FakeWorld } from "./fake-app.ts";
 

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { trainParams } from "../../main/services/params.ts";
-import type { RunDetail, RunEvent } from "../../main/services/shapes.ts";
+import { trainParams } from "../../main/services/params/training.ts";
+import type { RunDetail, RunEvent } from "../../main/services/shapes/runs.ts";
 import { collect, fakeWorld, runSettings, until, type FakeWorld } from "./fake-app.ts";
 
 let world: FakeWorld;

@@ -3,10 +3,10 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readers } from "../../main/engine/readers.ts";
-import { askParams } from "../../main/services/params.ts";
+import { askParams } from "../../main/services/params/chats.ts";
 import { chooseTemplate, templateOfAdapters } from "../../main/services/template.ts";
 import { openApp, type App } from "../../main/services/app.ts";
-import type { AskEvent } from "../../main/services/shapes.ts";
+import type { AskEvent } from "../../main/services/shapes/chats.ts";
 import { notesText, type AdapterNotes } from "../../native-models/adapter/adapter-notes.ts";
 import { tinyRun, train } from "../support/tiny-run.ts";
 import { writeTinyModel } from "../support/tiny-model.ts";

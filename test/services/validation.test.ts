@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { memoryParams, runParams, trainParams } from "../../main/services/params.ts";
-import type { RunDetail, RunEvent } from "../../main/services/shapes.ts";
+import { memoryParams, trainParams } from "../../main/services/params/training.ts";
+import { runParams } from "../../main/services/params/runs.ts";
+import type { RunDetail, RunEvent } from "../../main/services/shapes/runs.ts";
 import { fakeMemory } from "../engine/fake-jobs.ts";
 import { writeTinyTokenizer } from "../support/tiny-model.ts";
 import { collect, fakeWorld, runSettings, type FakeWorld } from "./fake-app.ts";

@@ -1,6 +1,6 @@
 // The plan of a job's training rows, as the app makes it for a preview.
 
-import type { TrainJob } from "../../main/engine/jobs.ts";
+import type { TrainJob } from "../../main/engine/train-jobs.ts";
 import { openTokenizer } from "../../native-models/checkpoint/tokenizer.ts";
 import { planRows, type RowPlan } from "../../native-models/data/plan.ts";
 import { openRows } from "../../native-models/data/rows/open.ts";

@@ -7,7 +7,8 @@ import { runCalibrate, runCalibrateTask } from "../../main/engine/jobs/calibrate
 import { runInit } from "../../main/engine/jobs/init.ts";
 import { runTrain } from "../../main/engine/jobs/train.ts";
 import type { JobEvent } from "../../main/engine/events.ts";
-import type { TrainJob, TrainResult } from "../../main/engine/jobs.ts";
+import type { TrainJob } from "../../main/engine/train-jobs.ts";
+import type { TrainResult } from "../../main/engine/job-results.ts";
 import type { Method } from "../../native-models/nullspace/types.ts";
 import { methods } from "../../native-models/starts/methods.ts";
 import { seededRandom } from "./seeded-random.ts";

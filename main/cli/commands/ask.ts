@@ -4,7 +4,7 @@ import { InvalidArgumentError, type Command } from "commander";
 import { UserError } from "../../../native-models/errors.ts";
 import type { AskEvent, AskStartInput, ChatDetail, Client, Subject, TurnSurprise, TurnView } from "../../rpc/contract.ts";
 import type { Context } from "../context.ts";
-import type { templates } from "../../services/params.ts";
+import type { templates } from "../../services/params/defaults.ts";
 import { command, whole } from "../options.ts";
 import { templateOption } from "../row-options.ts";
 import { addSamplingOptions, samplingOf, type SamplingOptions } from "../sampling-options.ts";

@@ -11,7 +11,7 @@ import type { BenchRun } from "../../../bench/run.ts";
 import type { BenchHelp, BenchSettings, TrainKind } from "../../../bench/settings.ts";
 import { UserError } from "../../../native-models/errors.ts";
 import { appRoot } from "../../services/system.ts";
-import { defaults } from "../../services/params.ts";
+import { defaults } from "../../services/params/defaults.ts";
 import type { Context } from "../context.ts";
 import { command, whole } from "../options.ts";
 import { fetchSampleModel } from "../sample-model.ts";

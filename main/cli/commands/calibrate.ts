@@ -2,7 +2,8 @@
 
 import { Option, type Command } from "commander";
 import { UserError } from "../../../native-models/errors.ts";
-import { defaults, scalings, splits, type ColumnMapping, type templates } from "../../services/params.ts";
+import { defaults, scalings, splits, type templates } from "../../services/params/defaults.ts";
+import type { ColumnMapping } from "../../services/params/data.ts";
 import type { Context } from "../context.ts";
 import { finishStage } from "../finish-stage.ts";
 import { command, real, whole } from "../options.ts";

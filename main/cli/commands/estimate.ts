@@ -1,7 +1,8 @@
 // nullspace estimate: the memory that a training would take, before anything is started.
 
 import { Option, type Command } from "commander";
-import { defaults, methods } from "../../services/params.ts";
+import { defaults } from "../../services/params/defaults.ts";
+import { methods } from "../../services/params/methods.ts";
 import type { Context } from "../context.ts";
 import { command, whole } from "../options.ts";
 import { memoryText } from "../training-text.ts";

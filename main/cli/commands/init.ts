@@ -1,7 +1,8 @@
 // nullspace init: the start of an adapter.
 
 import { Option, type Command } from "commander";
-import { defaults, type methods } from "../../services/params.ts";
+import { defaults } from "../../services/params/defaults.ts";
+import type { methods } from "../../services/params/methods.ts";
 import type { Context } from "../context.ts";
 import { finishStage } from "../finish-stage.ts";
 import { methodOption, methodsHelp } from "../method-options.ts";

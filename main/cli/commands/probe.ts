@@ -1,7 +1,7 @@
 // nullspace probe: what the model knows or can do, base and tuned together, by any of the probe tasks.
 
 import { Option, type Command } from "commander";
-import { defaults, splits, type taskNames } from "../../services/params.ts";
+import { defaults, splits, type taskNames } from "../../services/params/defaults.ts";
 import type { Context } from "../context.ts";
 import { command, whole } from "../options.ts";
 import { addProbeOptions, addTaskOption, probeSettings, tasksHelp, type ProbeOptions } from "../probe-options.ts";

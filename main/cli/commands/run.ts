@@ -2,7 +2,8 @@
 
 import { Option, type Command } from "commander";
 import type { RunDetail } from "../../rpc/contract.ts";
-import { defaults, scalings, type methods, type taskNames } from "../../services/params.ts";
+import { defaults, scalings, type taskNames } from "../../services/params/defaults.ts";
+import type { methods } from "../../services/params/methods.ts";
 import type { Context } from "../context.ts";
 import { endRun, followRun } from "../follow-run.ts";
 import { methodOption, methodsHelp } from "../method-options.ts";

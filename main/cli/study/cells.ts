@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../../native-models/errors.ts";
-import type { methods } from "../../services/params.ts";
+import type { methods } from "../../services/params/methods.ts";
 
 export type MethodName = (typeof methods)[number];
 

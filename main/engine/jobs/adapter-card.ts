@@ -5,7 +5,8 @@ import type { StartInfo } from "../../../native-models/starts/start-folder.ts";
 import { methods } from "../../../native-models/starts/methods.ts";
 import type { RunFigures } from "../../../native-models/training/checkpoint-file.ts";
 import type { AdapterNotes } from "../../../native-models/adapter/adapter-notes.ts";
-import type { RowsReport, TrainJob, TrainResult } from "../jobs.ts";
+import type { RowsReport, TrainResult } from "../job-results.ts";
+import type { TrainJob } from "../train-jobs.ts";
 
 export interface CardFacts {
   spec: TrainJob;

@@ -2,7 +2,8 @@
 // what they come to.
 
 import type { Emit, ProbeAnswer } from "../events.ts";
-import type { ProbeJob, ProbeResult, ProbeScore } from "../jobs.ts";
+import type { ProbeJob } from "../answer-jobs.ts";
+import type { ProbeResult, ProbeScore } from "../job-results.ts";
 
 export type Subject = "base" | "tuned";
 

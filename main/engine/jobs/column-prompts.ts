@@ -5,7 +5,7 @@ import type { Row } from "../../../native-models/answering/answerer.ts";
 import type { Tokenizer } from "../../../native-models/checkpoint/types.ts";
 import { encodePrompt, renderPrompt } from "../../../native-models/data/prompt.ts";
 import { UserError } from "../../../native-models/errors.ts";
-import type { Columns } from "../jobs.ts";
+import type { Columns } from "../answer-jobs.ts";
 import { withTemplate } from "./open-tokenizer.ts";
 import { warmAdapters, type Warm } from "./warm-answerer.ts";
 

@@ -11,7 +11,8 @@ import { previewRows, type RowPreview } from "../../../native-models/data/rows/p
 import { viewTemplate } from "../../../native-models/data/template-text.ts";
 import { UserError, type ErrorParts } from "../../../native-models/errors.ts";
 import type { Emit } from "../events.ts";
-import type { CountRowsJob, CountRowsResult } from "../jobs.ts";
+import type { CountRowsJob } from "../train-jobs.ts";
+import type { CountRowsResult } from "../job-results.ts";
 import { jobTokenizer } from "./open-tokenizer.ts";
 import { trackProgress } from "./progress.ts";
 

@@ -6,7 +6,8 @@ import { openCheckpoint } from "../../../native-models/checkpoint/checkpoint.ts"
 import { methods } from "../../../native-models/starts/methods.ts";
 import { planMemory } from "../../../native-models/training/memory-plan.ts";
 import type { Emit } from "../events.ts";
-import type { EstimateJob, EstimateResult } from "../jobs.ts";
+import type { EstimateJob } from "../train-jobs.ts";
+import type { EstimateResult } from "../job-results.ts";
 import { availableBytes, runRowsOf } from "./memory.ts";
 import { jobTokenizer } from "./open-tokenizer.ts";
 import { retentionRows } from "./retention-rows.ts";

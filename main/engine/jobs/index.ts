@@ -1,7 +1,8 @@
 // What an engine process can do: a row per kind of job.
 
 import type { Emit } from "../events.ts";
-import type { JobResult, JobSpec, ResultOf } from "../jobs.ts";
+import type { JobResult } from "../job-results.ts";
+import type { JobSpec, ResultOf } from "../jobs.ts";
 
 type Runner<J extends JobSpec> = (spec: J, emit: Emit, signal: AbortSignal) => Promise<ResultOf<J>>;
 

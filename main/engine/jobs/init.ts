@@ -7,7 +7,8 @@ import { buildStarts } from "../../../native-models/starts/build.ts";
 import { methods } from "../../../native-models/starts/methods.ts";
 import { writeStart, type InputEnergy } from "../../../native-models/starts/start-folder.ts";
 import type { Emit } from "../events.ts";
-import type { InitJob, InitResult } from "../jobs.ts";
+import type { InitJob } from "../jobs.ts";
+import type { InitResult } from "../job-results.ts";
 import { pathHash } from "../file-hash.ts";
 import { trackProgress } from "./progress.ts";
 

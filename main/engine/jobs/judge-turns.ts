@@ -7,7 +7,7 @@ import { UserError } from "../../../native-models/errors.ts";
 import { chatEndpoint } from "../../../native-models/probe/chat-endpoint.ts";
 import { goodRating, judgeMessages, readRating, type JudgedTurn } from "../../../native-models/probe/mt-judge.ts";
 import type { ProbeAnswer } from "../events.ts";
-import type { JudgeSettings } from "../jobs.ts";
+import type { JudgeSettings } from "../answer-jobs.ts";
 import type { Asking } from "./probe.ts";
 import { answerIndex, type TurnQuestion } from "./probe-turns.ts";
 import { trackProgress } from "./progress.ts";

@@ -8,7 +8,7 @@ import type { TrainRow } from "../../../native-models/programs/train-program.ts"
 import { UserError } from "../../../native-models/errors.ts";
 import type { ValidatesBy, Validator } from "../../../native-models/training/validator.ts";
 import type { Emit } from "../events.ts";
-import type { RetentionSettings } from "../jobs.ts";
+import type { RetentionSettings } from "../train-jobs.ts";
 import { diverged } from "./diverged.ts";
 import { trackProgress } from "./progress.ts";
 import type { RetentionRows } from "./retention-rows.ts";

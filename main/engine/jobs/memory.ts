@@ -4,7 +4,7 @@ import { freemem } from "node:os";
 import { arrangeRows, batchByLength } from "../../../native-models/data/arrangement.ts";
 import { heaviestMicroBatches, heaviestOf, type RowSize } from "../../../native-models/training/heaviest.ts";
 import type { RunRows } from "../../../native-models/training/memory-plan.ts";
-import type { TrainJob } from "../jobs.ts";
+import type { TrainJob } from "../train-jobs.ts";
 import type { RetentionRows } from "./retention-rows.ts";
 
 export interface SizedRows {

@@ -9,7 +9,7 @@ import { readTask } from "../../../native-models/probe/read-task.ts";
 import { isContained } from "../../../native-models/probe/score.ts";
 import { cutAtStops, examplesText, type Judge, type Judged, type ProbeTask, type TaskQuestion } from "../../../native-models/probe/task.ts";
 import { taskOf } from "../../../native-models/probe/tasks.ts";
-import type { ProbeJob } from "../jobs.ts";
+import type { ProbeJob } from "../answer-jobs.ts";
 import { rowItems } from "./row-items.ts";
 
 /** What a model gave: its text, and for each of `continuations` whether it is the greedy one. */

@@ -12,7 +12,7 @@ import { countTargets, sharedTokens, type TrainRow } from "../../../native-model
 import { heaviestOf, type RowSize } from "../../../native-models/training/heaviest.ts";
 import { retentionBatch } from "../../../native-models/training/retention.ts";
 import type { ValidatesBy } from "../../../native-models/training/validator.ts";
-import type { RetentionSettings } from "../jobs.ts";
+import type { RetentionSettings } from "../train-jobs.ts";
 
 export interface RetentionRows {
   count: number;

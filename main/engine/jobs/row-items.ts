@@ -8,7 +8,7 @@ import type { TrainingRow } from "../../../native-models/data/rows/types.ts";
 import { UserError } from "../../../native-models/errors.ts";
 import { finalNumber, isFinalNumberMatch } from "../../../native-models/probe/number-answers.ts";
 import { isContained } from "../../../native-models/probe/score.ts";
-import type { ProbeJob } from "../jobs.ts";
+import type { ProbeJob } from "../answer-jobs.ts";
 import type { ProbeItem } from "./probe-items.ts";
 
 /** Most new tokens where nothing else is said. */

@@ -2,7 +2,8 @@
 
 import { getSampleModel } from "../../../native-models/hub/sample-model.ts";
 import type { Emit } from "../events.ts";
-import type { SampleModelJob, SampleModelResult } from "../jobs.ts";
+import type { SampleModelJob } from "../jobs.ts";
+import type { SampleModelResult } from "../job-results.ts";
 import { trackProgress, type ReportProgress } from "./progress.ts";
 
 export async function runSampleModel(spec: SampleModelJob, emit: Emit, signal: AbortSignal): Promise<SampleModelResult> {

@@ -8,7 +8,8 @@ import { openDenseKernels } from "../../../native-models/runtime/dense-kernels.t
 import { reportStart } from "../../../native-models/starts/report.ts";
 import { readStart } from "../../../native-models/starts/start-folder.ts";
 import type { Emit } from "../events.ts";
-import type { StartReportJob, StartReportResult } from "../jobs.ts";
+import type { StartReportJob } from "../jobs.ts";
+import type { StartReportResult } from "../job-results.ts";
 import { trackProgress } from "./progress.ts";
 
 export async function runStartReport({ model, start, grams, taskGrams, out }: StartReportJob, emit: Emit, signal: AbortSignal): Promise<StartReportResult> {

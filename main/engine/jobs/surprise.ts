@@ -3,7 +3,8 @@
 
 import { UserError } from "../../../native-models/errors.ts";
 import type { Emit } from "../events.ts";
-import type { SurpriseJob, SurpriseResult } from "../jobs.ts";
+import type { SurpriseJob } from "../answer-jobs.ts";
+import type { SurpriseResult } from "../job-results.ts";
 import { columnPrompts } from "./column-prompts.ts";
 import { trackProgress } from "./progress.ts";
 import { tokenTexts } from "./stream-text.ts";

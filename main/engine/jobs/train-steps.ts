@@ -10,7 +10,7 @@ import type { Trainer } from "../../../native-models/training/trainer.ts";
 import { isOutOfPatience, judge, notValidated } from "../../../native-models/training/validation.ts";
 import type { ValidatesBy, Validator } from "../../../native-models/training/validator.ts";
 import type { Emit } from "../events.ts";
-import type { TrainJob, ValidationSettings } from "../jobs.ts";
+import type { TrainJob, ValidationSettings } from "../train-jobs.ts";
 import { diverged } from "./diverged.ts";
 import { hasForgotten, isRetentionDue, measureRetention, type OpenedRetention } from "./measure-retention.ts";
 import { trackProgress } from "./progress.ts";

@@ -15,7 +15,7 @@ import { roundingText } from "../../../native-models/quantised/rounding-text.ts"
 import { readCheckpointAdapter } from "../../../native-models/training/checkpoint-adapter.ts";
 import { isCheckpointFile } from "../../../native-models/training/checkpoint-file.ts";
 import type { Emit } from "../events.ts";
-import type { WeightSettings } from "../jobs.ts";
+import type { WeightSettings } from "../answer-jobs.ts";
 import { roundingProgress } from "./rounding-progress.ts";
 
 export interface Warm {
