@@ -23,7 +23,8 @@ export function logLines({ notes, checkpoints, stages }: Sources): LogLine[] {
     ...checkpoints.map(({ step, writtenMs }) => ({ key: `checkpoint ${step}`, atMs: writtenMs, text: `Checkpoint of step ${step} written`, isWarning: false })),
     ...stages.flatMap(stageLines),
   ];
-  return lines.sort((a, b) => b.atMs - a.atMs);
+  // At one moment a stage ends and the next begins: what is later in the list is newer.
+  return lines.reverse().sort((a, b) => b.atMs - a.atMs);
 }
 
 function stageLines({ stage, status, startedMs, endedMs, workedMs }: StageView): LogLine[] {

@@ -71,3 +71,9 @@ test("the log has everything once, newest first, and marks what went wrong", () 
     ["Train began", false],
   ]);
 });
+
+test("where one stage ends and the next begins in the same moment, the beginning is the newer line", () => {
+  const stage = { status: "done" as const, workedMs: 10, output: null, result: null };
+  const lines = logLines({ notes: [], checkpoints: [], stages: [{ ...stage, stage: "train", startedMs: 10, endedMs: 20 }, { ...stage, stage: "probe", startedMs: 20, endedMs: 30 }] });
+  expect(lines.map(({ key }) => key)).toEqual(["probe ended", "probe began", "train ended", "train began"]);
+});

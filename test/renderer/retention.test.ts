@@ -1,7 +1,8 @@
 // Retention and answers as the window draws and words them: plain functions.
 
 import { expect, test } from "vitest";
-import { changeWords, factLine } from "../../renderer/draw/answers.ts";
+import { changeWords, factLine, questionNumber } from "../../renderer/draw/answers.ts";
+import { answerIndex } from "../../main/engine/jobs/probe-turns.ts";
 import { issuesByField } from "../../renderer/draw/form.ts";
 import { expectedCostShare, retentionColumns, retentionCost, retentionRange, sureness, wordForWord } from "../../renderer/draw/retention.ts";
 import { columnsOf, fromStepZero } from "../../renderer/draw/series.ts";
@@ -44,9 +45,17 @@ test("the expected cost is text read against text trained on, three times as muc
 
 test("an answer's facts and its change are said in words", () => {
   expect([changeWords(null), changeWords(Math.log(0.5)), changeWords(0), changeWords(Math.log(250))]).toEqual([null, "likelihood × 0.500", "likelihood × 1.00", "likelihood × 250"]);
-  const given = { index: 0, subject: "base", question: "q", accepted: ["a"], prompt: "p", answer: "a", isExact: false, isContained: true, logLikelihoodNats: -1.25, measures: { strict: 0 }, verdict: "said" } as const;
-  expect(factLine({ ...given, accepted: ["a"] })).toBe("wrong, but an accepted answer is in it · right answer −1.250 nats a token · strict 0 · said");
-  expect(factLine({ ...given, accepted: ["a"], isExact: true, logLikelihoodNats: NaN, measures: {}, verdict: null })).toBe("right");
+  const given = { index: 0, subject: "base", question: "q", accepted: ["a"], prompt: "p", answer: "a", isExact: false, isContained: true, logLikelihoodNats: -1.25, measures: { strict: 0 }, verdict: null } as const;
+  expect(factLine({ ...given, accepted: ["a"] })).toBe("wrong, but an accepted answer is in it · right answer −1.250 nats a token · strict 0");
+  expect(factLine({ ...given, accepted: ["a"], isExact: true, logLikelihoodNats: NaN, measures: {} })).toBe("right");
+  const judged = { ...given, accepted: [], verdict: "Fair. Rating: [[7]]" };
+  expect([factLine({ ...judged, measures: { rated: 1, rating: 7, "turn 2": 7 } }), factLine({ ...judged, measures: { rated: 0 } })]).toEqual(["rated 7", "not rated"]);
+});
+
+test("the turns of a judged question share its number", () => {
+  const asked = (row: number) => ({ row, turns: ["first", "second"], references: [] });
+  expect([answerIndex(asked(0), 0), answerIndex(asked(1), 0), answerIndex(asked(1), 1)].map((index) => questionNumber(index, true))).toEqual([1, 2, 2]);
+  expect(questionNumber(11, false)).toBe(12);
 });
 
 test("an emptied number field needs a number", () => {

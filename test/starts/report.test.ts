@@ -81,5 +81,5 @@ test("a PNG is the picture at twice its size, with its letters", async () => {
 });
 
 test("shares are written with three digits, however small", () => {
-  expect([0.123456, 0.0001234, 2.5e-10, 0].map(percent)).toEqual(["12.3 %", "0.0123 %", "2.5e-8 %", "0 %"]);
+  expect([0.123456, 0.0001234, 2.5e-10, 0, 1e-17, -4.7e-19].map(percent)).toEqual(["12.3 %", "0.0123 %", "2.5e-8 %", "0 %", "less than 1e-12 %", "less than 1e-12 %"]);
 });

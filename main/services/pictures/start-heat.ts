@@ -2,7 +2,7 @@
 // logarithmic scale (faint: kept out of its reach). More maps for the task's share, effective ranks and angles.
 
 import type { InputReport, StartReport } from "../../../native-models/starts/report.ts";
-import { percent } from "./start-layer.ts";
+import { leastShare, percent } from "./start-layer.ts";
 import { svgPicture, type Palette } from "./svg.ts";
 
 export const projections = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] as const;
@@ -17,6 +17,8 @@ interface HeatMap {
   text: (value: number) => string;
   /** Shares and ranks span powers of ten, angles do not. */
   isLogarithmic: boolean;
+  /** Smaller values are as good as nothing and have no part in the scale. */
+  least: number;
 }
 
 export interface HeatPicture {
@@ -35,12 +37,13 @@ export function drawHeat(report: StartReport, palette: Palette, width = 720): He
     value: (layer, projection) => modules.get(`${layer} ${projection}`)?.[`${text}Share`] ?? null,
     text: percent,
     isLogarithmic: true,
+    least: leastShare,
   });
   const maps: HeatMap[] = [
     ...(["knowledge", "task"] as const).map(share).filter(({ value }) => value(0, "q_proj") !== null),
-    { title: `Effective rank of the ${report.spectrumOf}`, value: (layer, projection) => inputAt(layer, projection)?.effectiveRank ?? null, text: (value) => String(Number(value.toPrecision(3))), isLogarithmic: true },
+    { title: `Effective rank of the ${report.spectrumOf}`, value: (layer, projection) => inputAt(layer, projection)?.effectiveRank ?? null, text: (value) => String(Number(value.toPrecision(3))), isLogarithmic: true, least: 0 },
     ...(report.inputs.some(({ anglesDegrees }) => anglesDegrees !== null)
-      ? [{ title: "Median angle between knowledge and task", value: (layer: number, projection: (typeof projections)[number]) => median(inputAt(layer, projection)?.anglesDegrees ?? null), text: (value: number) => `${value.toFixed(0)}°`, isLogarithmic: false }]
+      ? [{ title: "Median angle between knowledge and task", value: (layer: number, projection: (typeof projections)[number]) => median(inputAt(layer, projection)?.anglesDegrees ?? null), text: (value: number) => `${value.toFixed(0)}°`, isLogarithmic: false, least: 0 }]
       : []),
   ];
   const cell = (width - map.left - map.right) / report.layers;
@@ -49,8 +52,8 @@ export function drawHeat(report: StartReport, palette: Palette, width = 720): He
   return { svg, left: map.left, cell };
 }
 
-function drawMap({ title, value, text, isLogarithmic }: HeatMap, layers: number, cell: number, { ink, quiet, accent, line }: Palette): string {
-  const known = projections.flatMap((projection) => Array.from({ length: layers }, (_, layer) => value(layer, projection) ?? [])).flat().filter((each) => each > 0);
+function drawMap({ title, value, text, isLogarithmic, least: nothing }: HeatMap, layers: number, cell: number, { ink, quiet, accent, line }: Palette): string {
+  const known = projections.flatMap((projection) => Array.from({ length: layers }, (_, layer) => value(layer, projection) ?? [])).flat().filter((each) => each > nothing);
   const sorted = known.sort((a, b) => a - b);
   // A few cells far below the rest would leave no difference between the others.
   const [least, most] = known.length === 0 ? [1, 1] : [sorted[Math.floor(0.04 * sorted.length)]!, sorted.at(-1)!];
@@ -67,7 +70,7 @@ function drawMap({ title, value, text, isLogarithmic }: HeatMap, layers: number,
         const [x, y, w, h] = [map.left + layer * cell, map.top + row * map.row, cell - 1, map.row - 1];
         const place = `x="${x.toFixed(1)}" y="${y}" width="${Math.max(1, w).toFixed(1)}" height="${h}"`;
         if (found === null) return `<rect ${place} fill="${line}"/>`;
-        const shade = found > 0 ? 0.06 + 0.94 * strength(found) : 0.03;
+        const shade = found > nothing ? 0.06 + 0.94 * strength(found) : 0.03;
         return `<rect ${place} fill="${accent}" fill-opacity="${shade.toFixed(3)}"><title>layer ${layer}, ${projection}: ${text(found)}</title></rect>`;
       }),
     ]),

@@ -83,8 +83,12 @@ function degrees(angle: number): string {
   return `${angle.toFixed(angle < 10 ? 1 : 0)}°`;
 }
 
+/** Shares below this are rounding: the energies are float64 sums, and a difference of them may even come out negative. */
+export const leastShare = 1e-14;
+
 /** "0.0123 %": three digits, however small. */
 export function percent(share: number): string {
+  if (share !== 0 && share < leastShare) return "less than 1e-12 %";
   const value = 100 * share;
   return `${value === 0 || value >= 0.01 ? Number(value.toPrecision(3)) : value.toExponential(1)} %`;
 }
