@@ -70,5 +70,6 @@ if (parentPort !== undefined) {
   parentPort.on("message", ({ data }) => receive(data));
 } else if (process.send !== undefined) {
   process.on("message", receive);
-  process.on("disconnect", () => process.exit(0));
+  // Not process.exit: that waits for native threads in the middle of their work.
+  process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 }

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { MemoryPlan } from "../../native-models/training/memory-plan.ts";
 import { memoryTerms } from "../../native-models/training/memory-terms.ts";
-import type { JobEvent, ProgressEvent, RetentionPoint, TrainPoint, ValidationPoint } from "./events.ts";
+import type { JobEvent, ProgressEvent, RetentionPoint, RunHistory, TrainPoint, ValidationPoint } from "./events.ts";
 import type { JobResult } from "./job-results.ts";
 import { measures, parts, probeAnswer, real, recomputed, retentionBase, roundedWidth, text, whole } from "./message-fields.ts";
 import { counted, rowsAccount, rowsHead, rowsReport } from "./row-messages.ts";
@@ -112,6 +112,13 @@ const retentionPoint = z.object({
   elapsedMs: real,
 }) satisfies z.ZodType<RetentionPoint>;
 
+const runHistory = z.object({
+  points: z.array(point),
+  validations: z.array(validationPoint),
+  retentions: z.array(retentionPoint),
+  warnings: z.array(parts),
+}) satisfies z.ZodType<RunHistory>;
+
 export const jobEvent = z.discriminatedUnion("type", [
   progress,
   z.object({ type: z.literal("point"), point }),
@@ -123,7 +130,7 @@ export const jobEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("rows-head"), head: rowsHead }),
   z.object({ type: z.literal("rows-account"), account: rowsAccount }),
   z.object({ type: z.literal("checkpoint"), step: whole, path: text }),
-  z.object({ type: z.literal("resumed"), step: whole, path: text }),
+  z.object({ type: z.literal("resumed"), step: whole, path: text, history: runHistory.nullable() }),
   z.object({ type: z.literal("column-ended"), column: whole, stopped: z.enum(["eos", "length"]) }),
   z.object({ type: z.literal("token"), column: whole, id: whole, text }),
   probeAnswer.extend({ type: z.literal("answer"), isKnown: z.boolean() }),

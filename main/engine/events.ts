@@ -75,6 +75,14 @@ export interface ProbeAnswer {
   verdict: string | null;
 }
 
+/** What a training has said up to a checkpoint: it lies in the checkpoint, for a listener that died before it stored it. */
+export interface RunHistory {
+  points: TrainPoint[];
+  validations: ValidationPoint[];
+  retentions: RetentionPoint[];
+  warnings: ErrorParts[];
+}
+
 export type JobEvent =
   | ProgressEvent
   | { type: "point"; point: TrainPoint }
@@ -90,7 +98,8 @@ export type JobEvent =
   /** What became of the rows so far. */
   | { type: "rows-account"; account: RowsAccount }
   | { type: "checkpoint"; step: number; path: string }
-  | { type: "resumed"; step: number; path: string }
+  /** History: all that was said up to that step; null where an older version wrote the checkpoint. */
+  | { type: "resumed"; step: number; path: string; history: RunHistory | null }
   /** Text that the token completes; empty within a character. */
   | { type: "token"; column: number; id: number; text: string }
   /** The column's answer is whole; others may go on. */

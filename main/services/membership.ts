@@ -7,7 +7,10 @@ import type { Store } from "../db/store.ts";
 import type { Changes } from "./changes.ts";
 
 export interface Membership {
-  /** Name under which this process owns runs; joins the store on first use. */
+  /**
+   * Name under which this process owns work; joins the store on first use. A process that was declared dead gets another
+   * name, so what it worked on until then, under the old one, writes nothing more even where it takes the same run again.
+   */
   owner(): string;
   /** Marks what dead processes left behind; returns the runs that were interrupted. */
   sweep(): number[];
@@ -28,7 +31,8 @@ export interface MembershipOptions {
 }
 
 export function joinStore({ store, changes, now, tickMs = 1000, silenceMs = 20_000 }: MembershipOptions): Membership {
-  const id = randomUUID();
+  let id = randomUUID();
+  let isClosed = false;
   const here = hostname();
   const heard = new Map<string, { heartbeatMs: number; atMs: number }>();
   const tickListeners: (() => void)[] = [];
@@ -39,11 +43,15 @@ export function joinStore({ store, changes, now, tickMs = 1000, silenceMs = 20_0
     store.owners.add({ owner: id, host: here, pid: process.pid, heartbeatMs: now() });
   }
 
+  function beat(): void {
+    if (store.owners.beat(id, now())) return;
+    id = randomUUID();
+    lostListeners.forEach((listener) => listener());
+    register();
+  }
+
   function tick(): void {
-    if (!store.owners.beat(id, now())) {
-      lostListeners.forEach((listener) => listener());
-      register();
-    }
+    beat();
     sweep();
     tickListeners.forEach((listener) => listener());
   }
@@ -74,13 +82,14 @@ export function joinStore({ store, changes, now, tickMs = 1000, silenceMs = 20_0
         register();
         timer = setInterval(tick, tickMs);
         timer.unref();
-      }
+      } else if (!isClosed) beat();
       return id;
     },
     sweep,
     onTick: (listener) => void tickListeners.push(listener),
     onLost: (listener) => void lostListeners.push(listener),
     close() {
+      isClosed = true;
       if (timer === null) return;
       clearInterval(timer);
       store.owners.remove(id);

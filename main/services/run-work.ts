@@ -19,7 +19,7 @@ import { recordRun, type RunRecord } from "./run-record.ts";
 import type { RunConfig, Stage } from "./shapes/runs.ts";
 import { contentHash, stageKey, tokenizerHash } from "./stage-keys.ts";
 import { copyInPlace, type StageDone, type Stages } from "./stages.ts";
-import { readTrainKey, writeTrainKey } from "./train-key.ts";
+import { readTrainKey, trainKey, writeTrainKey } from "./train-key.ts";
 import { validationOf } from "./validation-settings.ts";
 
 interface StageEnd {
@@ -30,6 +30,8 @@ interface StageEnd {
 
 interface Work {
   id: number;
+  /** Name under which this process has the run. */
+  owner: string;
   config: RunConfig;
   folder: string;
   record: RunRecord;
@@ -85,13 +87,14 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
     async train(work) {
       const { config, folder } = work;
       const start = config.kind === "train" ? { path: config.init, key: await contentHash(config.init, "train: init") } : work.start!;
-      const key = await trainKey(config, start.key);
+      const key = await trainKey(config, { model: stages.fingerprintOf(config.model), start: start.key });
       const found = config.kind === "full" ? stages.find<TrainResult>(key) : null;
       if (found !== null) return found.result.out === folder ? { output: found.path, result: found.result, isReused: true } : copyTraining(work, found, key);
       requireSameWork(work, key);
       writeTrainKey(folder, key);
       const result = await trainUntilDone(work, jobOf(work, start.path), await retentionBaseOf(work));
-      stages.record(key, "train", result.adapter, { ...result, out: folder });
+      work.record.close();
+      ifOurs(work, () => stages.record(key, "train", result.adapter, { ...result, out: folder }));
       return { output: result.adapter, result, isReused: false };
     },
 
@@ -111,28 +114,12 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
     return { output: adapter, ...done };
   }
 
-  async function trainKey(config: RunConfig, startKey: string): Promise<string> {
-    const { template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed, validation, retention } = config;
-    const file = validation?.data ?? null;
-    const asked = retention?.questions ?? null;
-    return stageKey("train", {
-      ...rowsKey(config),
-      // Absent without validation, so that trainings of before are found again.
-      ...(validation && { validation: JSON.stringify({ ...validation, data: file && (await contentHash(file, "train: validation data")) }) }),
-      ...(retention && { retention: JSON.stringify({ ...retention, questions: asked && (await contentHash(asked, "train: retention questions")) }) }),
-      model: stages.fingerprintOf(config.model),
-      start: startKey,
-      data: await contentHash(config.data, "train: data"),
-      template, steps, epochs, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, seed,
-    });
-  }
-
-  function jobOf({ config, folder, id }: Work, init: string): TrainJob {
+  function jobOf({ config, folder }: Work, init: string): TrainJob {
     const { model, data, batch, accumulate, length, learningRate, warmupRatio, clipNorm, weightDecay, checkpointEverySteps, recomputed, memoryBytes, seed } = config;
     const template = config.template === "alpaca" ? "alpaca" : "chat"; // auto was resolved when the run was made
     const { mapping = null, split = null, overLong = defaults.overLong, chatTemplate = null } = config; // older runs have none of them
     const epochs = config.steps === null ? (config.epochs ?? defaults.epochs) : null;
-    const resume = existsSync(join(folder, "checkpoints")) && (store.checkpoints.list(id).length > 0 || (config.kind === "train" && config.resume));
+    const resume = hasCheckpoints(folder); // also one that the process that worked on the run never heard of
     return {
       kind: "train", model, init, data, mapping, split, template, chatTemplate, overLong, steps: config.steps, epochs, batch, accumulate, length, learningRate,
       warmupRatio, clipNorm, weightDecay, checkpointEverySteps, validation: validationOf(config), retention: retentionOf(config),
@@ -182,32 +169,45 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
     store.runRetentions.removeAfter(id, -1);
     if (store.runs.find(id)?.lastStep === 0) return;
     store.runPoints.removeAfter(id, 0);
+    store.runValidations.removeAfter(id, 0);
     record.note({ kind: "resumed", step: 0, text: "Training started again from step 0: no checkpoint had been written." });
   }
 
   /** The same training was done by an earlier run: its adapter and curve become this run's. */
-  function copyTraining({ id, folder, record }: Work, found: { path: string; result: TrainResult }, key: string): StageEnd {
+  function copyTraining({ id, owner, folder, record }: Work, found: { path: string; result: TrainResult }, key: string): StageEnd {
     const from = found.result.out;
     copyInPlace(found.path, join(folder, "adapter"));
     if (existsSync(join(from, "start"))) copyInPlace(join(from, "start"), join(folder, "start"));
     writeTrainKey(folder, key);
     const earlier = store.runs.findByFolder(from);
     if (earlier !== null) {
-      store.runPoints.copy(earlier.id, id);
-      store.runRows.copy(earlier.id, id);
-      store.runValidations.copy(earlier.id, id);
-      store.runRetentions.copy(earlier.id, id);
-      store.runMemory.copy(earlier.id, id);
+      ifOurs({ id, owner }, () => {
+        store.runPoints.copy(earlier.id, id);
+        store.runRows.copy(earlier.id, id);
+        store.runValidations.copy(earlier.id, id);
+        store.runRetentions.copy(earlier.id, id);
+        store.runMemory.copy(earlier.id, id);
+      });
     }
     record.note({ kind: "reused", text: `The same training was done before (${earlier === null ? from : `run ${earlier.id}`}): its adapter and curve were copied.` });
     const adapter = join(folder, "adapter");
     return { output: adapter, result: { ...found.result, out: folder, adapter }, isReused: true };
   }
 
+  const hasCheckpoints = (folder: string): boolean => readers.checkpoints(join(folder, "checkpoints")).steps.length > 0;
+
+  /** Writes what a run has come to, unless another process has taken it: then its events were not stored either. */
+  function ifOurs({ id, owner }: Pick<Work, "id" | "owner">, write: () => void): void {
+    store.together(() => {
+      if (store.runs.find(id)?.owner !== owner) throw new JobCancelled();
+      write();
+    });
+  }
+
   /** A run goes on only with the model, data and settings it began with. */
   function requireSameWork({ folder, id }: Work, key: string): void {
     const before = readTrainKey(folder);
-    if (before === null || before === key || store.checkpoints.list(id).length === 0) return;
+    if (before === null || before === key || !hasCheckpoints(folder)) return;
     throw new UserError({
       what: "The model, the data or the settings have changed since this training began.",
       where: `run ${id}: ${folder}`,
@@ -219,8 +219,8 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
     const row = store.runs.find(id);
     if (row === null) return;
     const owner = membership.owner();
-    const record = recordRun(deps, id);
-    const state: Work = { id, config: row.config as RunConfig, folder: row.folder, record, signal, grams: null, taskGrams: null, start: null };
+    const record = recordRun(deps, id, owner);
+    const state: Work = { id, owner, config: row.config as RunConfig, folder: row.folder, record, signal, grams: null, taskGrams: null, start: null };
     let stage: Stage | null = null;
     try {
       for (stage of stagesOf(state.config)) {
@@ -231,10 +231,13 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
         changes.touch();
         const end = await doStage[stage](state);
         record.close();
-        if (stage === "train") store.runs.setAdapter(id, owner, end.output);
-        const status = end.isReused ? "reused" : "done";
-        store.runSpans.see(id, now());
-        store.runStages.end(id, stage, { status, output: end.output, result: end.result }, now());
+        const { output, result, isReused } = end;
+        const ended = stage;
+        ifOurs(state, () => {
+          if (ended === "train") store.runs.setAdapter(id, owner, output);
+          store.runSpans.see(id, now());
+          store.runStages.end(id, ended, { status: isReused ? "reused" : "done", output, result }, now());
+        });
         changes.touch();
       }
       finish("done", null);
@@ -256,12 +259,6 @@ export function runWork(deps: Deps, stages: Stages, probes: Probes) {
   }
 
   return { work };
-}
-
-/** What of the reading of rows is not as ever, so that trainings of before are found again. */
-function rowsKey({ mapping, split, overLong, chatTemplate }: RunConfig): { rows?: string } {
-  const isAsEver = !mapping && !split && (overLong ?? "drop") === "drop" && !chatTemplate;
-  return isAsEver ? {} : { rows: JSON.stringify({ mapping, split, overLong, chatTemplate }) };
 }
 
 /** Both texts are one stage. */

@@ -1,6 +1,7 @@
 // Checkpoints of a run: all that a step depends on, in one safetensors file a step. Written beside and renamed; the last
-// two are kept, so a power cut in the middle of one leaves the other. Beside them the parameters of two states that the
-// adapter may be made from: the best one, as validation has it, and the last one whose retention was above the floor.
+// two are kept, so a power cut in the middle of one leaves the other. In the same file lies what the run had said up to
+// then (its history), so that nothing of it is lost with whoever was listening. Beside them the parameters of two states that
+// the adapter may be made from: the best one, as validation has it, and the last one whose retention was above the floor.
 
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -86,11 +87,12 @@ function listFiles(folder: string, pattern: RegExp): SavedCheckpoint[] {
     .sort((a, b) => b.step - a.step);
 }
 
-/** Writes the state after `state.step` steps. `settings` must be the same to go on from it. */
-export function saveCheckpoint(folder: string, state: TrainState, settings: Record<string, unknown>, figures: RunFigures): SavedCheckpoint {
+/** Writes the state after `state.step` steps. `settings` must be the same to go on from it; `history` is the caller's text. */
+export function saveCheckpoint(folder: string, state: TrainState, settings: Record<string, unknown>, figures: RunFigures, history: string): SavedCheckpoint {
   const path = pathOf(folder, "step", state.step);
   const { parameters, firstMoments, secondMoments } = state;
-  writeSafetensors(path, [vector("parameters", parameters), vector("firstMoments", firstMoments), vector("secondMoments", secondMoments)], {
+  const text = new TextEncoder().encode(history);
+  writeSafetensors(path, [vector("parameters", parameters), vector("firstMoments", firstMoments), vector("secondMoments", secondMoments), { name: "history", dtype: "U8", shape: [text.length], data: text }], {
     step: String(state.step),
     settings: JSON.stringify(settings),
     figures: JSON.stringify(figures),
@@ -139,10 +141,10 @@ function vector(name: string, data: Float32Array) {
 }
 
 /**
- * Puts the newest checkpoint that can be read into `state`; null where there is none.
- * Throws UserError where it belongs to other settings: going on would mix two runs.
+ * Puts the newest checkpoint that can be read into `state`; null where there is none. Its history is null where an older
+ * version wrote it. Throws UserError where it belongs to other settings: going on would mix two runs.
  */
-export function loadCheckpoint(folder: string, state: TrainState, settings: Record<string, unknown>): (SavedCheckpoint & { figures: RunFigures }) | null {
+export function loadCheckpoint(folder: string, state: TrainState, settings: Record<string, unknown>): (SavedCheckpoint & { figures: RunFigures; history: string | null }) | null {
   for (const saved of listCheckpoints(folder)) {
     const read = tryRead(saved.path);
     if (!read) continue; // damaged: the one before it is whole
@@ -151,7 +153,7 @@ export function loadCheckpoint(folder: string, state: TrainState, settings: Reco
     state.firstMoments.set(read.firstMoments);
     state.secondMoments.set(read.secondMoments);
     state.step = saved.step;
-    return { ...saved, figures: read.figures };
+    return { ...saved, figures: read.figures, history: read.history };
   }
   return null;
 }
@@ -162,13 +164,15 @@ interface ReadCheckpoint {
   secondMoments: Float32Array;
   settings: Record<string, unknown>;
   figures: RunFigures;
+  history: string | null;
 }
 
 function tryRead(path: string): ReadCheckpoint | null {
   try {
     const file = openSafetensors(path);
     const [parameters, firstMoments, secondMoments] = ["parameters", "firstMoments", "secondMoments"].map((name) => file.f32(name));
-    return { parameters, firstMoments, secondMoments, ...metadataOf(file.metadata) };
+    const history = file.entries.has("history") ? new TextDecoder().decode(file.bytes("history")) : null;
+    return { parameters, firstMoments, secondMoments, history, ...metadataOf(file.metadata) };
   } catch (error) {
     if (error instanceof UserError || error instanceof SyntaxError) return null;
     throw error;

@@ -93,10 +93,11 @@ async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<Jo
   const steps = spec.steps ?? 10;
   const checkpoints = join(spec.out, "checkpoints");
   mkdirSync(checkpoints, { recursive: true });
+  const checkpointOf = (at: number): string => join(checkpoints, `step-${String(at).padStart(8, "0")}.safetensors`);
   let step = 0;
   if (spec.resume) {
-    step = Math.max(0, ...readdirSync(checkpoints).map((name) => Number(name.slice(5))));
-    if (step > 0) emit({ type: "resumed", step, path: join(checkpoints, `step-${step}`) });
+    step = Math.max(0, ...readdirSync(checkpoints).map((name) => Number(name.slice(5, 13))));
+    if (step > 0) emit({ type: "resumed", step, path: checkpointOf(step), history: null });
   }
   emit({ type: "memory", estimate: fakeMemory, measuredBytes: null });
   emit({ type: "rows", rows: fakeRows(spec) });
@@ -131,7 +132,7 @@ async function train({ spec, emit, signal, has }: Context<TrainJob>): Promise<Jo
     }
     if (step % (spec.retention?.everySteps ?? 1) === 0 || step === steps) isAbove = measure();
     if (step % spec.checkpointEverySteps === 0) {
-      const path = join(checkpoints, `step-${step}`);
+      const path = checkpointOf(step);
       mkdirSync(path, { recursive: true });
       emit({ type: "checkpoint", step, path });
     }

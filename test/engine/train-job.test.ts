@@ -1,9 +1,10 @@
 // The training job on a tiny model: stopping and going on, seeds, damage, divergence.
 
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { folderHold } from "../../main/engine/jobs/hold-folder.ts";
 import type { TrainJob } from "../../main/engine/train-jobs.ts";
 import { openSafetensors } from "../../native-models/checkpoint/safetensors.ts";
 import { UserError } from "../../native-models/errors.ts";
@@ -60,6 +61,35 @@ describe("going on from a checkpoint", () => {
     const { events } = await train({ ...cut, resume: true });
     expect(events.find((event) => event.type === "resumed")).toMatchObject({ step: 4 });
     expect(adapterOf(cut).equals(adapterOf(whole))).toBe(true);
+  });
+
+  test("tells again all that was said up to the checkpoint, for a listener that died before it stored it", async () => {
+    const judged: Partial<TrainJob> = { validation: { from: { rows: 6 }, everySteps: 2, patience: null, leastImprovementNats: 0, keeps: "best" }, retention: { questions: run.questions, shots: 2, limit: 10, everySteps: 3, floor: null } };
+    const job = run.job("told-again", lora, judged);
+    const first = await train(job, { stopAfter: 5 });
+    const { events } = await train({ ...job, resume: true });
+    const said = { points: [...first.events, ...events].flatMap((event) => (event.type === "point" ? [event.point] : [])), validations: first.events.flatMap((event) => (event.type === "validation" ? [event.point] : [])), retentions: first.events.flatMap((event) => (event.type === "retention" ? [event.point] : [])) };
+    expect(events.find((event) => event.type === "resumed")).toMatchObject({ step: 5, history: { ...said, points: said.points.slice(0, 5), warnings: [] } });
+    const again = await train({ ...job, resume: true });
+    const resumed = again.events.find((event) => event.type === "resumed");
+    expect(pointsOf(again.events)).toEqual([]);
+    expect(resumed!.history!.points).toEqual(said.points);
+    expect(resumed!.history!.validations.map(({ step }) => step)).toEqual([2, 4, 6, 8]);
+    expect(resumed!.history!.retentions.map(({ step }) => step)).toEqual([0, 3, 6, 8]);
+  });
+
+  test("a training whose folder another one has taken stops, and writes nothing more there", async () => {
+    const job = run.job("taken", lora);
+    const checkpoints = join(job.out, "checkpoints");
+    const later = folderHold(checkpoints);
+    const stopped = await train(job, { onEvent: (event) => event.type === "point" && event.point.step === 5 && later.take() }).then(() => null, (reason: unknown) => reason);
+    expect(stopped).toBeInstanceOf(UserError);
+    expect((stopped as UserError).parts.what).toMatch(/^Another Nullspace process has gone on with this training/);
+    expect(checkpointsOf(job)).toEqual(["holder", "step-00000002.safetensors", "step-00000004.safetensors"]);
+    expect(existsSync(join(job.out, "adapter"))).toBe(false);
+    later.requireHeld();
+    later.release();
+    expect(checkpointsOf(job)).not.toContain("holder");
   });
 
   test("a resumed run without any checkpoint starts at step 1", async () => {

@@ -57,6 +57,22 @@ test("a heart that beats is alive, however wrong its clock", async () => {
   }
 });
 
+test("a process that was declared dead has another name at once, and can work on", () => {
+  const membership = member(60_000);
+  const before = membership.owner();
+  const id = runOf(before);
+  let lost = 0;
+  membership.onLost(() => lost++);
+  store.owners.remove(before);
+  const after = membership.owner();
+  expect(after).not.toBe(before);
+  expect([lost, membership.owner()]).toEqual([1, after]);
+  expect(membership.sweep()).toEqual([id]);
+  expect(store.runs.requeue(id, membership.owner(), {})).toBe(true);
+  expect(membership.sweep()).toEqual([]);
+  membership.close();
+});
+
 test("a process that was declared dead stops its work and writes nothing more", async () => {
   const world = fakeWorld();
   const { services } = world.open();

@@ -47,7 +47,10 @@ export async function measureRetention(run: OpenedRun, figures: RunFigures, emit
   const at = { step: state.step, retention: measured.retention };
   const progress = follow(figures.retention ?? { by, base, last: at, above: at }, at, floor);
   const isAbove = progress.above === at;
-  if (floor !== null && isAbove && state.step > 0) keepState(run.checkpoints, "retained", state, at.retention);
+  if (floor !== null && isAbove && state.step > 0) {
+    run.hold.requireHeld();
+    keepState(run.checkpoints, "retained", state, at.retention);
+  }
   if (isFirst) emit({ type: "retention-base", base: { by, likelihoods: now }, isKnown: known !== undefined });
   emit({ type: "retention", point: { step: state.step, ...measured, questions: now.length, isAbove, elapsedMs: performance.now() - started } });
   if (!isAbove && progress.above.step === 0) throw forgottenAtOnce(run, at.retention, floor!);

@@ -12,8 +12,10 @@ import type { ValidatesBy, Validator } from "../../../native-models/training/val
 import type { Emit } from "../events.ts";
 import type { TrainJob, ValidationSettings } from "../train-jobs.ts";
 import { diverged } from "./diverged.ts";
+import type { FolderHold } from "./hold-folder.ts";
 import { hasForgotten, isRetentionDue, measureRetention, type OpenedRetention } from "./measure-retention.ts";
 import { trackProgress } from "./progress.ts";
+import { recordHistory } from "./run-history.ts";
 import type { TrainingRows, ValidationRows } from "./training-rows.ts";
 
 export interface OpenedRun {
@@ -21,26 +23,31 @@ export interface OpenedRun {
   data: TrainingRows;
   state: TrainState;
   trainer: Trainer;
+  /** The run's folder is this training's. */
+  hold: FolderHold;
   /** Folder of checkpoints, and the settings that they belong to. */
   checkpoints: string;
   settings: Record<string, unknown>;
   /** Checkpoint that the run goes on from. */
-  resumed: { step: number; path: string; figures: RunFigures } | null;
+  resumed: { step: number; path: string; figures: RunFigures; history: string | null } | null;
   /** Loss of a uniform guess: ln(vocabulary). */
   uniformNats: number;
   validation: { settings: ValidationSettings; rows: ValidationRows; validator: Validator; by: ValidatesBy } | null;
   retention: OpenedRetention | null;
 }
 
-export async function trainSteps(run: OpenedRun, emit: Emit, signal: AbortSignal): Promise<RunFigures> {
+export async function trainSteps(run: OpenedRun, listener: Emit, signal: AbortSignal): Promise<RunFigures> {
   const { spec, data, state, trainer, resumed, validation } = run;
+  const history = recordHistory(listener, resumed?.history ?? null);
+  const { emit } = history;
   const figures: RunFigures = resumed?.figures ?? { ...noFigures };
   if (validation) figures.validation ??= { by: validation.by, progress: notValidated };
   const schedule = { peak: spec.learningRate, steps: data.steps, warmupRatio: spec.warmupRatio };
   let savedAt = state.step;
   const save = (): void => {
     if (savedAt === state.step) return;
-    const saved = saveCheckpoint(run.checkpoints, state, run.settings, figures);
+    run.hold.requireHeld();
+    const saved = saveCheckpoint(run.checkpoints, state, run.settings, figures, history.text());
     savedAt = state.step;
     emit({ type: "checkpoint", ...saved });
   };
@@ -49,7 +56,7 @@ export async function trainSteps(run: OpenedRun, emit: Emit, signal: AbortSignal
     save(); // nothing of the work is lost
     signal.throwIfAborted();
   };
-  if (resumed) emit({ type: "resumed", step: resumed.step, path: resumed.path });
+  if (resumed) emit({ type: "resumed", step: resumed.step, path: resumed.path, history: history.earlier });
   const report = trackProgress({ emit, stage: "Training", unit: "steps", total: data.steps, from: state.step });
 
   const stoppable = async (judge: typeof evaluate): Promise<void> => {
@@ -117,7 +124,10 @@ async function evaluate(run: OpenedRun, figures: RunFigures, emit: Emit, signal:
   if (!Number.isFinite(lossNats)) throw diverged(run, `Training diverged at step ${state.step} or before: the validation loss is ${lossNats}.`);
   const progress = judge(figures.validation.progress, { step: state.step, lossNats }, validation.settings);
   const isBest = progress.best?.step === state.step;
-  if (isBest) keepState(run.checkpoints, "best", state, lossNats);
+  if (isBest) {
+    run.hold.requireHeld();
+    keepState(run.checkpoints, "best", state, lossNats);
+  }
   figures.validation = { ...figures.validation, progress };
   emit({ type: "validation", point: { step: state.step, lossNats, trainedTokens, isBest, elapsedMs: performance.now() - started } });
 }

@@ -3,7 +3,7 @@
 // All that a step depends on follows from the settings, the step number and the checkpoint, so a resumed run equals one
 // that never stopped.
 
-import { cpSync, mkdirSync } from "node:fs";
+import { cpSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { openCheckpoint } from "../../../native-models/checkpoint/checkpoint.ts";
 import { requireFreeSpace } from "../../../native-models/checkpoint/file-bytes.ts";
@@ -22,6 +22,7 @@ import type { TrainJob } from "../train-jobs.ts";
 import type { TrainResult } from "../job-results.ts";
 import { adapterCard } from "./adapter-card.ts";
 import { pathHash } from "../file-hash.ts";
+import { folderHold, type FolderHold } from "./hold-folder.ts";
 import { availableBytes, peakBytes } from "./memory.ts";
 import { hasForgotten } from "./measure-retention.ts";
 import { hasStoppedEarly, rateOf, trainSteps, type OpenedRun } from "./train-steps.ts";
@@ -33,8 +34,9 @@ export async function runTrain(spec: TrainJob, emit: Emit, signal: AbortSignal):
   const start = readStart(spec.init);
   requireStartOf(start, checkpoint.fingerprint);
   const data = await openTrainingRows(spec, checkpoint.config.maxPositions, emit, signal);
+  const hold = folderHold(join(spec.out, "checkpoints"));
   try {
-    const { run, memory, startTensor } = await openRun(spec, checkpoint, start, data);
+    const { run, memory, startTensor } = await openRun(spec, checkpoint, start, data, hold);
     emit({ type: "memory", estimate: memory, measuredBytes: null });
     try {
       const figures = await trainSteps(run, emit, signal);
@@ -43,6 +45,7 @@ export async function runTrain(spec: TrainJob, emit: Emit, signal: AbortSignal):
       const validation = validationResult(run, figures, step);
       const retention = retentionResult(run, figures, step);
       const cardText = adapterCard({ spec, start: start.info, report: data.report, template: data.template, figures, steps: run.state.step, validation, retention });
+      run.hold.requireHeld();
       exportAdapter({ folder: adapter, config: checkpoint.config, baseModelName: spec.model, rank: start.info.rank, kind: start.info.kind, state: { ...run.state, parameters }, start: startTensor, cardText, notes: data.template });
       return {
         kind: "train",
@@ -63,11 +66,12 @@ export async function runTrain(spec: TrainJob, emit: Emit, signal: AbortSignal):
       emit({ type: "memory", estimate: memory, measuredBytes: peakBytes() });
     }
   } finally {
+    hold.release();
     await data.close();
   }
 }
 
-async function openRun(spec: TrainJob, checkpoint: Checkpoint, start: StoredStart, data: TrainingRows) {
+async function openRun(spec: TrainJob, checkpoint: Checkpoint, start: StoredStart, data: TrainingRows, hold: FolderHold) {
   const { kind, rank } = start.info;
   const startTensor = (name: string): Float32Array => {
     const dot = name.lastIndexOf(".");
@@ -81,21 +85,22 @@ async function openRun(spec: TrainJob, checkpoint: Checkpoint, start: StoredStar
   const state = createState(memory.compiled.trainable, startTensor);
   const settings = settingsOf(spec, checkpoint, start, await pathHash(join(start.folder, "start.safetensors")), data);
   const checkpoints = join(spec.out, "checkpoints");
-  if (!spec.resume) refuseLeftovers(checkpoints);
+  if (spec.resume) hold.take();
+  else refuseLeftovers(checkpoints);
   const resumed = spec.resume ? loadCheckpoint(checkpoints, state, settings) : null;
   const validatedBy = resumed?.figures.validation?.by ?? resumed?.figures.retention?.by ?? null;
   if (validatedBy !== null && validatedBy !== memory.plan.validatesBy) memory = plan(validatedBy);
   requireFits(memory.plan, "train: memory");
   const keptStates = (spec.validation === null ? 0 : 1) + (spec.retention?.floor == null ? 0 : 1);
   if (!resumed) requireFreeSpace(spec.out, runBytes(state.parameters.length, memory.compiled.fixed, keptStates));
-  mkdirSync(checkpoints, { recursive: true });
+  if (!spec.resume) hold.take();
   keepStart(start.folder, join(spec.out, "start"));
   const trainer = await createTrainer({ checkpoint, compiled: memory.compiled, fixed: startTensor, state, optimizer });
   const by = memory.plan.validatesBy;
   const judge = by && { by, validator: await createValidator({ checkpoint, trainer, by, rank, kind, maxLength: evaluatedLength(data.longest, data.sizes), tellsTokens: spec.retention !== null }) };
   const validation: OpenedRun["validation"] = spec.validation && data.validation && judge && { settings: spec.validation, rows: data.validation, ...judge };
   const retention: OpenedRun["retention"] = spec.retention && data.retention && judge && { settings: spec.retention, rows: data.retention, ...judge };
-  const run: OpenedRun = { spec, data, state, trainer, checkpoints, settings, resumed, uniformNats: Math.log(checkpoint.config.vocabulary), validation, retention };
+  const run: OpenedRun = { spec, data, state, trainer, hold, checkpoints, settings, resumed, uniformNats: Math.log(checkpoint.config.vocabulary), validation, retention };
   return { run, memory: memory.plan satisfies MemoryPlan, startTensor };
 }
 
