@@ -1,5 +1,5 @@
 // Tensors out of .safetensors files, one at a time: each read opens the file, takes just that range and closes it.
-// In: entries from safetensors-header.ts. Out: typed arrays. Cost: the tensor asked for, and 4 MiB while converting.
+// In: entries from safetensors-header.ts. Out: typed arrays. Cost: the tensor asked for, and 512 KiB while converting.
 
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
@@ -16,8 +16,8 @@ export interface SafetensorsFile {
   entries: ReadonlyMap<string, SafetensorsEntry>;
   /** F32, F16 and BF16 exactly; F64 rounded. */
   f32(name: string): Float32Array;
-  /** F64, F32, F16 and BF16, exactly. */
-  f64(name: string): Float64Array;
+  /** F64, F32, F16 and BF16, exactly. An F64 tensor is read into `into` where that is given. */
+  f64(name: string, into?: Float64Array<ArrayBuffer>): Float64Array;
   /** I32, U8 and I64 whose values fit 32 bits. */
   i32(name: string): Int32Array;
   i64(name: string): BigInt64Array;
@@ -41,7 +41,7 @@ export function openSafetensors(file: string): SafetensorsFile {
     metadata,
     entries,
     f32: (name) => readAsF32(file, entry(name)),
-    f64: (name) => readAsF64(file, entry(name)),
+    f64: (name, into) => readAsF64(file, entry(name), into),
     i32: (name) => readAsI32(file, entry(name)),
     i64: (name) => new BigInt64Array(readRaw(file, requireDtype(file, entry(name), ["I64"])).buffer),
     bytes: (name) => readRaw(file, entry(name)),
@@ -67,7 +67,7 @@ export function readEntryF32(folder: string, entry: TensorEntry): Float32Array<A
   return readAsF32(join(folder, entry.file), entry);
 }
 
-const pieceElements = 1 << 21;
+const pieceElements = 1 << 18;
 
 function readAsF32(file: string, entry: SafetensorsEntry): Float32Array<ArrayBuffer> {
   if (entry.dtype === "F32") return new Float32Array(readRaw(file, entry).buffer);
@@ -87,8 +87,13 @@ function readAsF32(file: string, entry: SafetensorsEntry): Float32Array<ArrayBuf
   return out;
 }
 
-function readAsF64(file: string, entry: SafetensorsEntry): Float64Array<ArrayBuffer> {
-  if (entry.dtype === "F64") return new Float64Array(readRaw(file, entry).buffer);
+function readAsF64(file: string, entry: SafetensorsEntry, into?: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+  if (entry.dtype === "F64") {
+    const out = into ?? new Float64Array(entry.sizeBytes / 8);
+    if (out.byteLength !== entry.sizeBytes) throw new Error(`${entry.name}: ${entry.sizeBytes} bytes into ${out.byteLength}`);
+    readRaw(file, entry, new Uint8Array(out.buffer, out.byteOffset, out.byteLength));
+    return out;
+  }
   return Float64Array.from(readAsF32(file, entry));
 }
 
@@ -112,7 +117,7 @@ function readAsI32(file: string, entry: SafetensorsEntry): Int32Array<ArrayBuffe
   return out;
 }
 
-function readRaw(file: string, entry: SafetensorsEntry): Uint8Array<ArrayBuffer> {
+function readRaw(file: string, entry: SafetensorsEntry, into?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return withFile(file, (fd, fileBytes) => {
     if (entry.offsetBytes + entry.sizeBytes > fileBytes) {
       throw new UserError({
@@ -121,7 +126,7 @@ function readRaw(file: string, entry: SafetensorsEntry): Uint8Array<ArrayBuffer>
         fix: "Leave model files alone while they are in use, then start again.",
       });
     }
-    const out = new Uint8Array(entry.sizeBytes);
+    const out = into ?? new Uint8Array(entry.sizeBytes);
     readFully(fd, out, entry.offsetBytes, file);
     return out;
   });

@@ -57,7 +57,7 @@ export async function bottomSubspace(gram: Gram, rank: number, options: BasisOpt
 
 function inverseOf(factor: Factor): (block: Matrix) => Promise<Matrix> {
   return async (block) => {
-    const out: Matrix = { ...block, values: Float64Array.from(block.values) };
+    const out: Matrix = { ...block, values: block.values.slice() };
     await factor.solve(out);
     return out;
   };

@@ -44,11 +44,11 @@ export type BlockOperator = (block: Matrix) => Promise<Matrix>;
 export async function dominantSubspace(apply: BlockOperator, size: number, options: DominantOptions): Promise<DominantSubspace> {
   const { wanted, width, seed, kernels, signal } = options;
   const cols = Math.min(size, blockColumns(wanted));
-  const basis = new KrylovBasis(size, Math.min(size, Math.max(12 * cols, 3 * width) + width), kernels);
+  const basis = new KrylovBasis(size, Math.min(size, Math.max(12 * cols, 3 * width, leastColumns) + width), kernels);
   const start = matrix(size, cols);
   fillSigns(start.values, seededRandom(seed));
   let block = await orthonormalColumns(await apply(start), kernels, seed);
-  let lookAt = Math.min(size, Math.max(4 * wanted, 6 * cols));
+  let lookAt = Math.min(size, Math.max(4 * wanted, 10 * cols));
   let settledSum = Infinity;
   for (let applications = 2; ; applications++) {
     signal?.throwIfAborted();
@@ -75,6 +75,8 @@ export async function dominantSubspace(apply: BlockOperator, size: number, optio
     block = await basis.next(seed + applications, more);
   }
 }
+
+const leastColumns = 320;
 
 /** Wide enough for fast products and for neighbours that lie close, narrow enough for a space of many powers. */
 function blockColumns(wanted: number): number {
@@ -109,5 +111,5 @@ function blocksNeeded(ritz: RitzPairs, options: DominantOptions): number {
   const x = Math.max(1, (2 * values[options.wanted - 1]!) / edge - 1);
   const perBlock = Math.log(Math.max(1.5, x + Math.sqrt(x * x - 1)));
   const left = Math.log(Math.max(1, worstAngle(ritz, options) / options.angleTolerance)) / perBlock;
-  return Math.max(1, Math.min(4, Math.ceil(left)));
+  return Math.max(1, Math.min(8, Math.ceil(left)));
 }

@@ -7,7 +7,8 @@
 // forward substitution is "rows k ← block row · rows 0..k". Backward substitution needs the N below each diagonal block,
 // transposed; they are stored once more in that form, as a product with a transposed operand runs at half the speed.
 
-import { matrix, partOf, product, rowsOf, subtract, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
+import { partOf, product, rowsOf, subtract, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
+import { ReusedArray } from "./reused-array.ts";
 import { inverseCholesky } from "./triangle.ts";
 
 // Wide blocks make fewer and larger products, and spend more on the empty halves of the diagonal blocks. Measured at
@@ -33,31 +34,38 @@ export interface Factor {
 export async function factorize(gram: Matrix, shift: number, kernels: DenseKernels, signal?: AbortSignal): Promise<Factor | null> {
   if (kernels.factorize) return kernels.factorize(gram, shift, signal);
   const size = gram.rows;
-  const panels: Panels = { rows: [], columns: [], corners: [] };
-  const [work, leftWork, productWork] = [workspace(), workspace(), workspace()];
+  const memory = takeMemory(kernels);
+  let isReleased = false;
+  const release = (): void => {
+    if (!isReleased) spare.set(kernels, memory);
+    isReleased = true;
+  };
+  const panels = panelsIn(memory.panels.take(panelLength(size)), size);
+  const { work } = memory;
   for (let from = 0; from < size; from += blockRows) {
     signal?.throwIfAborted();
     const to = Math.min(from + blockRows, size);
     const corner = partOf(gram, from, to, from, to);
     for (let i = 0; i < corner.values.length; i += corner.cols + 1) corner.values[i] = corner.values[i]! + shift;
     // The rows of L to the left of this diagonal block, transposed: [from, rows]. G is symmetric.
-    const left = from > 0 ? partOf(gram, 0, from, from, to, leftWork(from, to - from)) : null;
+    const left = from > 0 ? partOf(gram, 0, from, from, to, matrixIn(memory.left, from, to - from)) : null;
     if (left) {
       await forward(panels.rows, left, kernels, work);
       subtract(corner.values, (await product(kernels, left, left, { transposeA: true })).values);
     }
     const inverse = await inverseCholesky(corner, kernels);
-    if (!inverse) return null;
-    panels.columns.push(matrix(to - from, size - to));
-    panels.corners.push(transposed(inverse));
-    if (!left) {
-      panels.rows.push(inverse);
-      continue;
+    if (!inverse) {
+      release();
+      return null;
     }
-    const row = productWork(to - from, from); // −N
+    const k = from / blockRows;
+    panels.corners[k]!.values.set(transposed(inverse).values);
+    besideInto(panels.rows[k]!, from, inverse);
+    if (!left) continue;
+    const row = matrixIn(memory.product, to - from, from); // −N
     await kernels.multiply({ ...inverse, values: inverse.values.map((value) => -value) }, left, row, { transposeB: true });
-    for (const [k, column] of panels.columns.slice(0, -1).entries()) transposeInto(row, k * blockRows, column, from - (k + 1) * blockRows);
-    panels.rows.push(beside(row, inverse));
+    for (let j = 0; j < k; j++) transposeInto(row, j * blockRows, panels.columns[j]!, from - (j + 1) * blockRows);
+    besideInto(panels.rows[k]!, 0, row);
   }
   return {
     size,
@@ -68,7 +76,7 @@ export async function factorize(gram: Matrix, shift: number, kernels: DenseKerne
       await forward(panels.rows, block, kernels, work);
       await backward(panels, block, kernels, work);
     },
-    release() {},
+    release,
   };
 }
 
@@ -94,46 +102,70 @@ function transposeInto(source: Matrix, fromCol: number, target: Matrix, atCol: n
   }
 }
 
-/** [left, right], row by row. */
-function beside(left: Matrix, right: Matrix): Matrix {
-  const out = matrix(right.rows, left.cols + right.cols);
-  for (let i = 0; i < out.rows; i++) {
-    const row = i * out.cols;
-    out.values.set(left.values.subarray(i * left.cols, (i + 1) * left.cols), row);
-    out.values.set(right.values.subarray(i * right.cols, (i + 1) * right.cols), row + left.cols);
+/** part → columns from `atCol` on of `target`, which has as many rows. */
+function besideInto(target: Matrix, atCol: number, part: Matrix): void {
+  for (let i = 0; i < part.rows; i++) target.values.set(part.values.subarray(i * part.cols, (i + 1) * part.cols), i * target.cols + atCol);
+}
+
+/** What a factor is made and kept in. */
+interface FactorMemory {
+  panels: ReusedArray;
+  left: ReusedArray;
+  product: ReusedArray;
+  work: ReusedArray;
+}
+
+/** Memory of the last factor that was released, for the next one on the same kernels. */
+const spare = new WeakMap<DenseKernels, FactorMemory>();
+
+function takeMemory(kernels: DenseKernels): FactorMemory {
+  const found = spare.get(kernels);
+  spare.delete(kernels);
+  return found ?? { panels: new ReusedArray(), left: new ReusedArray(), product: new ReusedArray(), work: new ReusedArray() };
+}
+
+function matrixIn(memory: ReusedArray, rows: number, cols: number): Matrix {
+  return { rows, cols, values: memory.take(rows * cols) };
+}
+
+function panelLength(size: number): number {
+  let length = size * size;
+  for (let from = 0; from < size; from += blockRows) length += Math.min(blockRows, size - from) ** 2;
+  return length;
+}
+
+/** The panels of a factor, all in `values` [panelLength(size)], not yet filled. */
+function panelsIn(values: Float64Array, size: number): Panels {
+  const panels: Panels = { rows: [], columns: [], corners: [] };
+  let at = 0;
+  const next = (rows: number, cols: number): Matrix => ({ rows, cols, values: values.subarray(at, (at += rows * cols)) });
+  for (let from = 0; from < size; from += blockRows) {
+    const to = Math.min(from + blockRows, size);
+    panels.rows.push(next(to - from, to));
+    panels.columns.push(next(to - from, size - to));
+    panels.corners.push(next(to - from, to - from));
   }
-  return out;
+  return panels;
 }
 
-type Workspace = (rows: number, cols: number) => Matrix;
-
-/** A matrix to work in, over the same memory each time: what it held before is lost. */
-function workspace(): Workspace {
-  let memory = new Float64Array(0);
-  return (rows, cols) => {
-    if (memory.length < rows * cols) memory = new Float64Array(rows * cols);
-    return { rows, cols, values: memory.subarray(0, rows * cols) };
-  };
-}
-
-async function forward(panels: readonly Matrix[], block: Matrix, kernels: DenseKernels, work: Workspace): Promise<void> {
+async function forward(panels: readonly Matrix[], block: Matrix, kernels: DenseKernels, work: ReusedArray): Promise<void> {
   for (const panel of panels) {
     if (panel.cols > block.rows) return; // a solve with the leading part only, while the factor is being built
-    const rows = work(panel.rows, block.cols);
+    const rows = matrixIn(work, panel.rows, block.cols);
     await kernels.multiply(panel, rowsOf(block, 0, panel.cols), rows);
     block.values.set(rows.values, (panel.cols - panel.rows) * block.cols);
   }
 }
 
-async function backward({ rows, columns, corners }: Panels, block: Matrix, kernels: DenseKernels, work: Workspace): Promise<void> {
+async function backward({ rows, columns, corners }: Panels, block: Matrix, kernels: DenseKernels, work: ReusedArray): Promise<void> {
   const { cols } = block;
-  const turned = { ...block, values: Float64Array.from(block.values) }; // L_kkᵀ · rows k of the result
+  const turned = { ...block, values: block.values.slice() }; // L_kkᵀ · rows k of the result
   for (let k = columns.length - 1; k >= 0; k--) {
     const to = rows[k]!.cols;
     const from = to - rows[k]!.rows;
     const above = rowsOf(turned, from, to);
     if (to < block.rows) {
-      const change = work(to - from, cols);
+      const change = matrixIn(work, to - from, cols);
       await kernels.multiply(columns[k]!, rowsOf(turned, to, block.rows), change);
       for (let i = 0; i < above.values.length; i++) above.values[i] = above.values[i]! + change.values[i]!;
     }

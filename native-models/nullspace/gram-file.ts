@@ -10,6 +10,7 @@ import type { ModelConfig } from "../checkpoint/types.ts";
 import { UserError } from "../errors.ts";
 import type { GramScaling } from "../programs/gram-program.ts";
 import { inputSize } from "../programs/names.ts";
+import type { ReusedArray } from "./reused-array.ts";
 import type { Gram, LayerInput } from "./types.ts";
 
 export const layerInputs: readonly LayerInput[] = ["attention", "attentionOutput", "mlp", "mlpDown"];
@@ -39,8 +40,8 @@ export interface GramFile {
   fingerprint: string;
   /** D of a layer input. */
   size(layer: number, input: LayerInput): number;
-  /** Reads and unpacks one Gram. */
-  read(layer: number, input: LayerInput): Gram;
+  /** Reads and unpacks one Gram; with `memory`, it lasts until that is used again. */
+  read(layer: number, input: LayerInput, memory?: ReusedArray): Gram;
 }
 
 export interface GramFileWriter {
@@ -123,12 +124,14 @@ export function openGramFile(file: string): GramFile {
     }
     return side;
   };
-  const read = (layer: number, input: LayerInput): Gram => {
+  const read = (layer: number, input: LayerInput, memory?: ReusedArray): Gram => {
     const side = size(layer, input);
     const sum = stored.entries.get(sumName(layer, input));
     if (sum?.dtype !== "F64" || sum.shape.length !== 1 || sum.shape[0] !== side) throw notAGramFile(file, `${sumName(layer, input)} is not there with ${side} values`);
     const count = info.tokens / (info.scaling === "official" ? info.samples : 1);
-    return { ...unpackLower(stored.f64(gramName(layer, input)), side), centre: { sum: stored.f64(sumName(layer, input)), count } };
+    const values = memory?.take(side * side) ?? new Float64Array(side * side);
+    const packed = stored.f64(gramName(layer, input), values.subarray(values.length - packedLength(side)));
+    return { ...unpackLower(packed, side, values), centre: { sum: stored.f64(sumName(layer, input)), count } };
   };
   const fingerprint = createHash("sha256").update(JSON.stringify([info, [...stored.entries.values()].map(({ name, shape }) => [name, shape])])).digest("hex");
   return { file, info, fingerprint, size, read };
@@ -165,8 +168,8 @@ export function packLower({ size, values }: Gram): Float64Array {
   return packed;
 }
 
-export function unpackLower(packed: Float64Array, size: number): Gram {
-  const values = new Float64Array(size * size);
+/** `packed` may be the end of `values`: no row is written over one that is still to be read. */
+export function unpackLower(packed: Float64Array, size: number, values = new Float64Array(size * size)): Gram {
   for (let i = 0, at = 0; i < size; at += i + 1, i++) values.set(packed.subarray(at, at + i + 1), i * size);
   const tile = 64; // mirrored tile by tile, so that reads and writes both stay in cache
   for (let i0 = 0; i0 < size; i0 += tile) {

@@ -9,6 +9,7 @@ import { dividedEigen } from "./divided-eigen.ts";
 import { matrix, partOf, product, rowsOf, subtract, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
 import { orthonormalColumns } from "./orthonormal.ts";
 import { fillSigns } from "./random.ts";
+import { ReusedArray } from "./reused-array.ts";
 import { symmetricEigen } from "./symmetric-eigen.ts";
 
 export interface RitzPairs {
@@ -29,6 +30,7 @@ export class KrylovBasis {
   readonly #kernels: DenseKernels;
   readonly #rows: Matrix;
   readonly #inner: Float64Array;
+  readonly #scratch = new ReusedArray();
   #count = 0;
   /** What the images of the last block have outside the basis [D, b]. */
   #remainder: Matrix | null = null;
@@ -90,7 +92,9 @@ export class KrylovBasis {
   async #removeBasis(block: Matrix): Promise<Matrix> {
     const basis = rowsOf(this.#rows, 0, this.#count);
     const shares = await product(this.#kernels, basis, block);
-    subtract(block.values, (await product(this.#kernels, basis, shares, { transposeA: true })).values);
+    const within: Matrix = { ...block, values: this.#scratch.take(block.values.length) };
+    await this.#kernels.multiply(basis, shares, within, { transposeA: true });
+    subtract(block.values, within.values);
     return shares;
   }
 

@@ -11,7 +11,7 @@ import { requireGramsOf, type GramFile } from "../nullspace/gram-file.ts";
 import type { Method } from "../nullspace/types.ts";
 import { modulesOf, type Module } from "../programs/names.ts";
 import { openSolverKernels, solverLine } from "../runtime/solver-kernels.ts";
-import { layerStarts, type LayerSource } from "./layer-starts.ts";
+import { layerMemory, layerStarts, type LayerSource } from "./layer-starts.ts";
 import type { ProjectionStart } from "./method.ts";
 import { methods } from "./methods.ts";
 import type { InputEnergy } from "./start-folder.ts";
@@ -80,8 +80,9 @@ interface PassedOn extends Pick<BuildOptions, "sink" | "signal"> {
 
 async function inThisThread(source: LayerSource, threads: number, { sink, layerDone, onNote, signal }: PassedOn): Promise<void> {
   const kernels = await openSolverKernels({ threads, ...(onNote && { onNote }) });
+  const memory = layerMemory();
   try {
-    for (let layer = 0; layer < source.checkpoint.config.layers; layer++) layerDone(await layerStarts(source, layer, { kernels, sink, ...(signal && { signal }) }));
+    for (let layer = 0; layer < source.checkpoint.config.layers; layer++) layerDone(await layerStarts(source, layer, { kernels, memory, sink, ...(signal && { signal }) }));
   } finally {
     await kernels.release();
   }

@@ -5,6 +5,7 @@ import type { Checkpoint } from "../checkpoint/types.ts";
 import { UserError } from "../errors.ts";
 import { layerInputs, type GramFile } from "../nullspace/gram-file.ts";
 import type { DenseKernels, Matrix } from "../nullspace/kernels.ts";
+import { ReusedArray } from "../nullspace/reused-array.ts";
 import type { Method } from "../nullspace/types.ts";
 import { modulesOf, type Module } from "../programs/names.ts";
 import type { ProjectionStart, StartContext } from "./method.ts";
@@ -21,21 +22,34 @@ export interface LayerSource {
   seed: number;
 }
 
+/** What one layer after another is read into. */
+export interface LayerMemory {
+  knowledge: ReusedArray;
+  task: ReusedArray;
+  weight: ReusedArray;
+}
+
+export function layerMemory(): LayerMemory {
+  return { knowledge: new ReusedArray(), task: new ReusedArray(), weight: new ReusedArray() };
+}
+
 export interface LayerWork {
   kernels: DenseKernels;
+  /** Used by one layer at a time. */
+  memory: LayerMemory;
   sink(module: Module, start: ProjectionStart): void;
   signal?: AbortSignal;
 }
 
 /** Makes the layer's starts and returns what the calibration says about its update spaces. */
-export async function layerStarts(source: LayerSource, layer: number, { kernels, sink, signal }: LayerWork): Promise<InputEnergy[]> {
+export async function layerStarts(source: LayerSource, layer: number, { kernels, memory, sink, signal }: LayerWork): Promise<InputEnergy[]> {
   const { checkpoint, knowledge, task, method, rank, seed } = source;
   const modules = modulesOf(checkpoint.config).filter((module) => module.layer === layer);
   const context: StartContext = { rank, seed, kernels, ...(signal && { signal }) };
   const energies: InputEnergy[] = [];
   for (const input of layerInputs) {
     await breathe(signal);
-    const grams = { knowledge: knowledge?.read(layer, input) ?? null, task: task?.read(layer, input) ?? null };
+    const grams = { knowledge: knowledge?.read(layer, input, memory.knowledge) ?? null, task: task?.read(layer, input, memory.task) ?? null };
     const prepared = await methods[method].prepare(grams, `layer ${layer}, ${input}`, context);
     if (prepared.basis) {
       const { size, energy, energyExcess, totalEnergy, ritzValues, nextRitzValue } = prepared.basis;
@@ -43,7 +57,7 @@ export async function layerStarts(source: LayerSource, layer: number, { kernels,
     }
     for (const module of modules.filter((each) => each.input === input)) {
       await breathe(signal);
-      sink(module, await prepared.start({ name: module.name, out: module.out, in: module.in, read: () => readWeight(checkpoint, module) }));
+      sink(module, await prepared.start({ name: module.name, out: module.out, in: module.in, read: () => readWeight(checkpoint, module, memory.weight) }));
     }
   }
   return energies;
@@ -55,8 +69,10 @@ async function breathe(signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
 }
 
-function readWeight(checkpoint: Checkpoint, { name, out, in: size }: Module): Matrix {
-  const values = new Float64Array(readTensorF32(checkpoint, `${name}.weight`));
+function readWeight(checkpoint: Checkpoint, { name, out, in: size }: Module, memory: ReusedArray): Matrix {
+  const stored = readTensorF32(checkpoint, `${name}.weight`);
+  const values = memory.take(stored.length);
+  values.set(stored);
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += Math.abs(values[i]!);
   if (Number.isFinite(sum)) return { rows: out, cols: size, values };

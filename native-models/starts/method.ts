@@ -27,7 +27,7 @@ export interface ProjectionWeight {
   name: string;
   out: number;
   in: number;
-  /** Reads W [out, in]; a method that does not look at it (LoRA) costs no reading. */
+  /** Reads W [out, in], which lasts until the next weight is read; a method that does not look at it (LoRA) costs no reading. */
   read(): Matrix;
 }
 

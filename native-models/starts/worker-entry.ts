@@ -6,7 +6,7 @@ import { UserError } from "../errors.ts";
 import { openGramFile } from "../nullspace/gram-file.ts";
 import type { RuntimeKernels } from "../runtime/dense-kernels.ts";
 import { openSolverKernels } from "../runtime/solver-kernels.ts";
-import { layerStarts, type LayerSource } from "./layer-starts.ts";
+import { layerMemory, layerStarts, type LayerSource } from "./layer-starts.ts";
 import type { FromWorker, ToWorker, WorkerSettings } from "./workers.ts";
 
 if (parentPort) serve(parentPort, workerData as WorkerSettings);
@@ -14,6 +14,7 @@ if (parentPort) serve(parentPort, workerData as WorkerSettings);
 function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): void {
   const send = (message: FromWorker, moved: ArrayBuffer[] = []): void => port.postMessage(message, moved);
   const stopping = new AbortController();
+  const memory = layerMemory();
   let kernels: RuntimeKernels | null = null;
   let source: LayerSource | null = null;
   let atHand: Promise<void> = Promise.resolve();
@@ -23,6 +24,7 @@ function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): 
     kernels ??= await openSolverKernels({ threads: settings.threads, onNote: (line) => send({ type: "note", line }) });
     const energies = await layerStarts(source, layer, {
       kernels,
+      memory,
       signal: stopping.signal,
       sink: ({ name }, start) => send({ type: "module", name, start }, [start.a.buffer, start.b.buffer] as ArrayBuffer[]),
     });
