@@ -49,8 +49,8 @@ export function openSafetensors(file: string): SafetensorsFile {
   };
 }
 
-/** One weight of a model as float32: reads just its range. */
-export function readTensorF32(checkpoint: Checkpoint, name: string): Float32Array<ArrayBuffer> {
+/** One weight of a model as float32: reads just its range, into `into` where that is given. */
+export function readTensorF32(checkpoint: Checkpoint, name: string, into?: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
   const entry = checkpoint.tensors.get(name);
   if (entry === undefined) {
     throw new UserError({
@@ -59,7 +59,7 @@ export function readTensorF32(checkpoint: Checkpoint, name: string): Float32Arra
       fix: "Check that the adapter or run belongs to this model.",
     });
   }
-  return readEntryF32(checkpoint.folder, entry);
+  return readAsF32(join(checkpoint.folder, entry.file), entry, into);
 }
 
 /** One weight of a model folder as float32. */
@@ -69,13 +69,20 @@ export function readEntryF32(folder: string, entry: TensorEntry): Float32Array<A
 
 const pieceElements = 1 << 18;
 
-function readAsF32(file: string, entry: SafetensorsEntry): Float32Array<ArrayBuffer> {
-  if (entry.dtype === "F32") return new Float32Array(readRaw(file, entry).buffer);
-  if (entry.dtype === "F64") return Float32Array.from(new Float64Array(readRaw(file, entry).buffer));
+function readAsF32(file: string, entry: SafetensorsEntry, into?: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  const out = into ?? new Float32Array(entry.shape.reduce((product, side) => product * side, 1));
+  if (entry.dtype === "F32") {
+    readRaw(file, entry, bytesOf(entry, out));
+    return out;
+  }
+  if (entry.dtype === "F64") {
+    out.set(new Float64Array(readRaw(file, entry).buffer));
+    return out;
+  }
   requireDtype(file, entry, ["BF16", "F16"]);
   const convert = entry.dtype === "BF16" ? bf16ToF32 : f16ToF32;
   const elements = entry.sizeBytes / 2;
-  const out = new Float32Array(elements);
+  if (out.length !== elements) throw misfit(entry, out);
   const piece = new Uint16Array(Math.min(pieceElements, elements));
   withFile(file, (fd) => {
     for (let at = 0; at < elements; at += piece.length) {
@@ -90,8 +97,7 @@ function readAsF32(file: string, entry: SafetensorsEntry): Float32Array<ArrayBuf
 function readAsF64(file: string, entry: SafetensorsEntry, into?: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
   if (entry.dtype === "F64") {
     const out = into ?? new Float64Array(entry.sizeBytes / 8);
-    if (out.byteLength !== entry.sizeBytes) throw new Error(`${entry.name}: ${entry.sizeBytes} bytes into ${out.byteLength}`);
-    readRaw(file, entry, new Uint8Array(out.buffer, out.byteOffset, out.byteLength));
+    readRaw(file, entry, bytesOf(entry, out));
     return out;
   }
   return Float64Array.from(readAsF32(file, entry));
@@ -115,6 +121,15 @@ function readAsI32(file: string, entry: SafetensorsEntry): Int32Array<ArrayBuffe
     }
   }
   return out;
+}
+
+function bytesOf(entry: SafetensorsEntry, out: Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  if (out.byteLength !== entry.sizeBytes) throw misfit(entry, out);
+  return new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
+}
+
+function misfit({ name, shape }: SafetensorsEntry, out: Float32Array | Float64Array): Error {
+  return new Error(`${name} [${shape.join(", ")}] does not go into ${out.length} values`);
 }
 
 function readRaw(file: string, entry: SafetensorsEntry, into?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {

@@ -41,10 +41,13 @@ export interface DominantSubspace extends RitzPairs {
 /** An operator on blocks: returns C·block as a new matrix. */
 export type BlockOperator = (block: Matrix) => Promise<Matrix>;
 
+/** Columns that a space may have in any case: the widths of small models need up to 22 blocks of 16 at rank 16. */
+const leastSpace = 360;
+
 export async function dominantSubspace(apply: BlockOperator, size: number, options: DominantOptions): Promise<DominantSubspace> {
   const { wanted, width, seed, kernels, signal } = options;
   const cols = Math.min(size, blockColumns(wanted));
-  const basis = new KrylovBasis(size, Math.min(size, Math.max(12 * cols, 3 * width, leastColumns) + width), kernels);
+  const basis = new KrylovBasis(size, Math.min(size, Math.max(12 * cols, 3 * width, leastSpace) + width), kernels);
   const start = matrix(size, cols);
   fillSigns(start.values, seededRandom(seed));
   let block = await orthonormalColumns(await apply(start), kernels, seed);
@@ -76,8 +79,6 @@ export async function dominantSubspace(apply: BlockOperator, size: number, optio
   }
 }
 
-const leastColumns = 320;
-
 /** Wide enough for fast products and for neighbours that lie close, narrow enough for a space of many powers. */
 function blockColumns(wanted: number): number {
   return Math.min(96, Math.max(16, 8 * Math.ceil(wanted / 24)));
@@ -104,12 +105,15 @@ function sumOfReciprocals(values: Float64Array, wanted: number): number {
   return sum;
 }
 
-/** Blocks until the worst wanted direction is within the tolerance: each gains what a Chebyshev polynomial gains a degree. */
+/**
+ * Blocks until the worst wanted direction is within the tolerance: each gains what a Chebyshev polynomial gains a degree,
+ * and a third more, as the space learns where the values lie. A look costs as much as a few blocks, so none is wasted.
+ */
 function blocksNeeded(ritz: RitzPairs, options: DominantOptions): number {
   const { values } = ritz;
   const edge = values[Math.min(2 * options.wanted, values.length) - 1]!;
   const x = Math.max(1, (2 * values[options.wanted - 1]!) / edge - 1);
   const perBlock = Math.log(Math.max(1.5, x + Math.sqrt(x * x - 1)));
   const left = Math.log(Math.max(1, worstAngle(ritz, options) / options.angleTolerance)) / perBlock;
-  return Math.max(1, Math.min(8, Math.ceil(left)));
+  return Math.max(1, Math.min(12, Math.ceil(0.75 * left)));
 }

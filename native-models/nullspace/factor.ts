@@ -59,7 +59,7 @@ export async function factorize(gram: Matrix, shift: number, kernels: DenseKerne
       return null;
     }
     const k = from / blockRows;
-    panels.corners[k]!.values.set(transposed(inverse).values);
+    transposed(inverse, panels.corners[k]!);
     besideInto(panels.rows[k]!, from, inverse);
     if (!left) continue;
     const row = matrixIn(memory.product, to - from, from); // −N

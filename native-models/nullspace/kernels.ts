@@ -60,8 +60,8 @@ export async function product(kernels: DenseKernels, a: Matrix, b: Matrix, optio
   return out;
 }
 
-export function transposed(m: Matrix): Matrix {
-  const out = matrix(m.cols, m.rows);
+/** mᵀ, into `out` where that is given. */
+export function transposed(m: Matrix, out = matrix(m.cols, m.rows)): Matrix {
   const tile = 32; // both sides of a tile stay in the first-level cache
   for (let i0 = 0; i0 < m.rows; i0 += tile) {
     const i1 = Math.min(i0 + tile, m.rows);

@@ -56,7 +56,7 @@ export class KrylovBasis {
   /** Takes in a block [D, b] that is orthonormal and orthogonal to the basis, with its image. `image` is used up. */
   async add(block: Matrix, image: Matrix): Promise<void> {
     const { cols } = block;
-    this.#rows.values.set(transposed(block).values, this.#count * this.#size);
+    transposed(block, rowsOf(this.#rows, this.#count, this.#count + cols));
     this.#count += cols;
     const shares = await this.#removeBasis(image);
     const from = this.#count - cols;

@@ -70,11 +70,15 @@ async function breathe(signal?: AbortSignal): Promise<void> {
 }
 
 function readWeight(checkpoint: Checkpoint, { name, out, in: size }: Module, memory: ReusedArray): Matrix {
-  const stored = readTensorF32(checkpoint, `${name}.weight`);
-  const values = memory.take(stored.length);
-  values.set(stored);
+  const values = memory.take(out * size);
+  // float32 in the upper half of the place, widened from the bottom up: nothing is written over what is still to be read.
+  const stored = readTensorF32(checkpoint, `${name}.weight`, new Float32Array(values.buffer, values.byteOffset + 4 * values.length, values.length));
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += Math.abs(values[i]!);
+  for (let i = 0; i < values.length; i++) {
+    const value = stored[i]!;
+    values[i] = value;
+    sum += Math.abs(value);
+  }
   if (Number.isFinite(sum)) return { rows: out, cols: size, values };
   throw new UserError({
     what: `The weight of ${name} holds NaN or infinite values, so no start can be made from it.`,
