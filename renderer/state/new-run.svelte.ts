@@ -275,7 +275,7 @@ export class NewRunState {
 }
 
 function validationOf({ isOn, from, share, rows, data, ...rest }: ValidationDraft): RunStartInput["validation"] {
-  if (!isOn || (from === "data" && data === "")) return null;
+  if (!isOn) return null;
   return { ...rest, share: from === "share" ? share : null, rows: from === "rows" ? rows : null, data: from === "data" ? data : null };
 }
 

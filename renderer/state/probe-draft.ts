@@ -37,10 +37,10 @@ export function emptyProbe(task: TaskChoice, settings: { shots: number | null; l
   };
 }
 
-/** What a run is started with; null where the probe is left out. */
+/** What a run is started with; null where the probe is left out. One that is wanted but has no file yet holds the start back. */
 export function probeInput(draft: ProbeDraft): ProbeInput | null {
   const { isOn, questions, task, shots, shotsFrom, wording, hasOwnForm, form, mayRunPrograms, maxNewTokens, limit, fresh } = draft;
-  if (!isOn || questions === "") return null;
+  if (!isOn) return null;
   return {
     questions, task: task === "rows" ? null : task, shots, shotsFrom: shotsFrom === "" ? null : shotsFrom, shotChoice: shotChoice(draft), wording,
     promptForm: task === "questions" && hasOwnForm ? form : null, mayRunPrograms, judge: task === "mt_bench" ? judgeInput(draft.judge) : null, maxNewTokens, limit, ...(fresh && { fresh }),

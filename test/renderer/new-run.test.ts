@@ -14,6 +14,17 @@ let world: FakeWorld;
 beforeEach(() => (world = fakeWorld()));
 afterEach(() => world.remove());
 
+test("what is ticked and has no file yet holds the start back, and is not left out in silence", () => {
+  const connection = new Connection(() => () => {});
+  const form = new NewRunState(connection, new SystemState(connection));
+  const { draft } = form;
+  Object.assign(draft, { model: "/m", questions: "/q.jsonl", data: "/d.jsonl" });
+  Object.assign(draft.validation, { isOn: true, from: "data" });
+  expect(Object.keys(form.wrong).sort()).toEqual(["probe.questions", "taskProbe.questions", "validation.data"]);
+  for (const part of [draft.probe, draft.taskProbe, draft.validation]) part.isOn = false;
+  expect(form.wrong).toEqual({});
+});
+
 test.each([
   [1.5, 1_500_000_000, "a limit in GB is bytes in every job that holds the model"],
   [null, null, "an empty field leaves it to what the machine has free"],
