@@ -26,9 +26,9 @@ test("what is ticked and has no file yet holds the start back, and is not left o
 });
 
 test.each([
-  [1.5, 1_500_000_000, "a limit in GB is bytes in every job that holds the model"],
-  [null, null, "an empty field leaves it to what the machine has free"],
-] as const)("memory limit %s: %s (%s)", async (memoryGb, memoryBytes) => {
+  { memoryGb: 1.5, memoryBytes: 1_500_000_000, what: "a limit in GB is bytes in every job that holds the model" },
+  { memoryGb: null, memoryBytes: null, what: "without one it is left to what the machine has free" },
+])("memory limit $memoryGb: $what", async ({ memoryGb, memoryBytes }) => {
   const engine = startEngine({ jobsModule, graceMs: 500 });
   const jobs: JobSpec[] = [];
   const app = openApp({
