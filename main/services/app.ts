@@ -57,12 +57,12 @@ export function openApp(options: AppOptions = {}) {
 
   membership.sweep();
   const stages = stageWork(deps);
+  const subjects = subjectsOf(deps);
   const weights = weightsChoice(deps, stages);
-  const probes = probesService(deps, stages);
+  const probes = probesService(deps, stages, subjects);
   const runs = runsService(deps, stages, runWork(deps, stages, probes));
   const models = modelsService(deps);
   const rows = rowPreviews(deps);
-  const subjects = subjectsOf(deps);
 
   const startReports = startReportsService(deps, stages);
   const services = {

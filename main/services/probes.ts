@@ -18,6 +18,7 @@ import { probeSummary } from "./run-views.ts";
 import type { AnswerCounts, AnswerPair, BaseSource, ProbeEvent, ProbeSummary } from "./shapes/probes.ts";
 import { contentHash, stageKey } from "./stage-keys.ts";
 import type { Stages } from "./stages.ts";
+import type { Subjects } from "./subjects.ts";
 import { templateOfAdapters } from "./template.ts";
 import { weightSettings } from "./weights.ts";
 
@@ -31,7 +32,7 @@ interface Keys {
 
 export type Probes = ReturnType<typeof probesService>;
 
-export function probesService(deps: Deps, stages: Stages) {
+export function probesService(deps: Deps, stages: Stages, subjects: Subjects) {
   const { store, engine, changes, membership, now, log, home } = deps;
   const browse = answerPairs(store);
   const ofBase = baseAnswers(deps, stages);
@@ -185,7 +186,8 @@ export function probesService(deps: Deps, stages: Stages) {
   return {
     withinRun,
 
-    async start(params: ProbeStart): Promise<{ id: number }> {
+    async start({ run, ...asked }: ProbeStart): Promise<{ id: number }> {
+      const params = run === undefined ? asked : { ...asked, adapter: subjects.adapterOf(run, absolute(asked.model)) };
       const job = jobOf(params);
       const keys = await keysOf(job);
       const id = insert(params, job, keys, null);

@@ -28,7 +28,7 @@ export function subjectsOf({ store, readers }: Pick<Deps, "store" | "readers">) 
       requireThere(folder, "chats: adapter");
       return folder;
     }
-    const where = `chats: run ${subject.runId}`;
+    const where = `run ${subject.runId}`;
     const run = runOf(subject.runId, where);
     if (run.modelPath !== model) {
       throw new UserError({ what: `Run ${run.id} is of another base model: ${run.modelPath}.`, where, fix: `Compare runs of one base; this conversation is with ${model}.` });
@@ -62,7 +62,7 @@ export function subjectsOf({ store, readers }: Pick<Deps, "store" | "readers">) 
     /** The subject with its step in place of "last" and "best". */
     settle(subject: Subject): Subject {
       if (subject.kind !== "run" || typeof subject.at === "number" || subject.at === "adapter") return subject;
-      const { steps, best } = checkpointsOf(runOf(subject.runId, `chats: run ${subject.runId}`));
+      const { steps, best } = checkpointsOf(runOf(subject.runId, `run ${subject.runId}`));
       const step = subject.at === "last" ? steps[0]?.step : best?.step;
       return step === undefined ? subject : { ...subject, at: step };
     },

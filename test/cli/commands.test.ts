@@ -37,6 +37,13 @@ test("stages one by one: calibrate, init, train, probe, ask", async () => {
   const probe = await cli(["probe", "--model", model, "--adapter", at("run/adapter"), "--questions", world.questions, "--limit", "4", "--json"]);
   expect(probe.json()).toMatchObject({ probe: { status: "done", base: { exactMatch: 0.5 }, lost: 1 } });
 
+  const ofRun = await cli(["probe", "--run", "1", "--questions", world.questions, "--limit", "4", "--json"]);
+  expect(ofRun.json()).toMatchObject({ probe: { status: "done", lost: 1, config: { model, adapter: at("run/adapter") } } });
+  const ofCheckpoint = await cli(["probe", "--run", "1@last", "--questions", world.questions, "--limit", "4", "--json"]);
+  expect(ofCheckpoint.stderr).toContain("Run 1 has no checkpoint.");
+  const twice = await cli(["probe", "--run", "1", "--model", model, "--questions", world.questions]);
+  expect(twice.stderr).toContain("A run has its model and its adapter already.");
+
   const ask = await cli(["ask", "--model", model, "--adapter", at("run/adapter"), "what is up?", "--json"]);
   expect(ask.json()).toMatchObject({ chatId: 1, answers: [{ label: "Base", tokens: 4 }, { label: "adapter", tokens: 4 }] });
   expect((await cli(["ask", "--model", model, "hi"])).stdout).toMatch(/^pid \d+ says hello\n/);

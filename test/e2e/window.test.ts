@@ -195,7 +195,7 @@ describe("the window", () => {
     expect(await seriousFindings(page)).toEqual([]);
   });
 
-  const answers = () => page.getByRole("region", { name: /^Turn: / }).getByRole("article");
+  const answers = () => page.getByRole("region", { name: /^Turn \d+: / }).getByRole("article");
   const asked = () => page.getByRole("button", { name: /^Ask / }).waitFor();
 
   browserTest("answers one prompt by both models side by side", async () => {
@@ -230,17 +230,17 @@ describe("the window", () => {
   browserTest("goes on, branches where a prompt is edited, and asks a checkpoint beside the others", async () => {
     await page.getByRole("textbox", { name: "Prompt" }).fill("And then?");
     await page.keyboard.press("Enter");
-    await page.getByRole("region", { name: "Turn: And then?" }).waitFor();
+    await page.getByRole("region", { name: "Turn 2: And then?" }).waitFor();
     await asked();
-    const first = page.getByRole("region", { name: /^Turn: Emma/ });
+    const first = page.getByRole("region", { name: /^Turn 1: Emma/ });
     await first.getByRole("button", { name: "Edit" }).click();
     await page.getByRole("textbox", { name: "Edit the prompt" }).fill("Emma has no books.");
     await page.keyboard.press("Enter");
-    await page.getByRole("region", { name: "Turn: Emma has no books." }).getByLabel("Way 2 of 2").waitFor();
+    await page.getByRole("region", { name: "Turn 1: Emma has no books." }).getByLabel("Way 2 of 2").waitFor();
     await asked();
-    expect(await page.getByRole("region", { name: /^Turn: / }).count()).toBe(1);
+    expect(await page.getByRole("region", { name: /^Turn \d+: / }).count()).toBe(1);
     await page.getByRole("button", { name: "The answer before" }).click();
-    await page.getByRole("region", { name: "Turn: And then?" }).waitFor();
+    await page.getByRole("region", { name: "Turn 2: And then?" }).waitFor();
 
     await page.getByRole("button", { name: "Column", exact: true }).click();
     expect(await answers().count()).toBe(0); // a new conversation
@@ -263,9 +263,9 @@ describe("the window", () => {
     await found.waitFor();
     await saved.getByText("What is 2 + 2?").waitFor({ state: "detached" });
     await found.click();
-    await page.getByRole("region", { name: "Turn: Emma has no books." }).waitFor(); // its newest turn
+    await page.getByRole("region", { name: "Turn 1: Emma has no books." }).waitFor(); // its newest turn
     await page.reload();
-    await page.getByRole("region", { name: "Turn: Emma has no books." }).waitFor();
+    await page.getByRole("region", { name: "Turn 1: Emma has no books." }).waitFor();
     await saved.getByRole("button", { name: "Rename" }).click();
     await page.keyboard.type("Books");
     await page.keyboard.press("Enter");
@@ -286,7 +286,7 @@ describe("the window", () => {
     await page.getByRole("textbox", { name: "Prompt" }).fill("What is the sky?");
     await page.keyboard.press("Enter");
     await page.getByRole("group", { name: "Vote" }).getByRole("button", { name: "Tie" }).waitFor();
-    const turn = page.getByRole("region", { name: "Turn: What is the sky?" });
+    const turn = page.getByRole("region", { name: "Turn 1: What is the sky?" });
     const shells = await turn.getByRole("article").evaluateAll((articles) =>
       articles.map((article) => {
         const bare = (article as unknown as { cloneNode(deep: boolean): { querySelector(name: string): { remove(): void } | null; outerHTML: string } }).cloneNode(true);

@@ -1,17 +1,16 @@
 // nullspace ask: one prompt, answered by the base and tuned models side by side, alone or as the next turn of a conversation.
 
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import { UserError } from "../../../native-models/errors.ts";
 import type { AskEvent, AskStartInput, ChatDetail, Client, Subject, TurnSurprise, TurnView } from "../../rpc/contract.ts";
 import type { Context } from "../context.ts";
 import type { templates } from "../../services/params/defaults.ts";
 import { command, whole } from "../options.ts";
 import { templateOption } from "../row-options.ts";
+import { runStateHelp, runSubject, type RunSubject } from "../run-subject.ts";
 import { addSamplingOptions, samplingOf, type SamplingOptions } from "../sampling-options.ts";
 import { sideBySide } from "../side-by-side.ts";
 import { table } from "../tables.ts";
-
-type RunSubject = Extract<Subject, { kind: "run" }>;
 
 interface Options extends SamplingOptions {
   model?: string;
@@ -26,7 +25,7 @@ interface Options extends SamplingOptions {
 export function make(context: Context): Command {
   const ask = command("ask", "Answers a prompt with the base model and, with adapters or runs, with the tuned models beside it. The answers are kept as a conversation.")
     .option("--model <DIR>", "model folder; not needed with --run or --chat")
-    .option("--run <ID[@STATE]>", "a run beside the base; STATE: adapter (default), last, best, or the step of a checkpoint; repeat it for more columns", addRun, [])
+    .option("--run <ID[@STATE]>", `a run beside the base; ${runStateHelp}; repeat it for more columns`, (text: string, before: RunSubject[]) => [...before, runSubject(text)], [])
     .option("--adapter <DIR>", "PEFT folder of a tuned model beside the base; repeat it for more columns", (dir: string, before: string[]) => [...before, dir], [])
     .option("--chat <ID>", "go on with a conversation, after its last turn", whole)
     .option("--system <TEXT>", "system prompt", "")
@@ -44,14 +43,6 @@ export function make(context: Context): Command {
       const answers = end.turn.answers.map((answer, i) => ({ label: chat.subjects[i]!.label, ...answer }));
       context.print({ chatId: end.chatId, answers, turn: end.turn, ...(surprise === null ? {} : { surprise }) }, textOf(chat, end.turn, surprise));
     });
-}
-
-function addRun(text: string, before: RunSubject[]): RunSubject[] {
-  const match = /^([1-9]\d*)(?:@(adapter|last|best|[1-9]\d*))?$/.exec(text);
-  if (match === null) throw new InvalidArgumentError("It must be the number of a run, with @adapter, @last, @best or @STEP after it.");
-  const state = match[2] ?? "adapter";
-  const at = state === "adapter" || state === "last" || state === "best" ? state : Number(state);
-  return [...before, { kind: "run", runId: Number(match[1]), at }];
 }
 
 /** The conversation that the prompt belongs to, and the turn it follows. */

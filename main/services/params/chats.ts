@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { count, id, path, seed } from "./fields.ts";
 import { widths } from "./probes.ts";
+import { runSubject } from "./runs.ts";
 
 export const samplingParams = z.object({
   /** 0: greedy. */
@@ -21,8 +22,7 @@ export const samplingParams = z.object({
 /** What answers in one column. */
 export const subject = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("base") }),
-  /** A run's adapter, the last or the best of its checkpoints, or that of a step. */
-  z.object({ kind: z.literal("run"), runId: id, at: z.union([z.enum(["adapter", "last", "best"]), z.int().min(1)]).default("adapter") }),
+  runSubject,
   /** A PEFT folder. */
   z.object({ kind: z.literal("adapter"), path }),
 ]);

@@ -5,6 +5,7 @@ import { asking } from "./asking.ts";
 import { reading } from "./data.ts";
 import { defaults, templates } from "./defaults.ts";
 import { count, id, path } from "./fields.ts";
+import { runSubject } from "./runs.ts";
 
 export const widths = ["float32", "int8", "int4"] as const;
 
@@ -13,6 +14,8 @@ export const probeParams = z.object({
   /** What the weights are multiplied as: as they are, or rounded to integers. */
   width: z.enum(widths).default("float32"),
   adapter: path.nullable().default(null),
+  /** In place of an adapter: a run of that model, or one of its checkpoints. */
+  run: runSubject.optional(),
   ...asking,
   batch: count(1024).default(defaults.probeBatch),
   /** What the probe is for: what must be kept, or what is to be learnt. */

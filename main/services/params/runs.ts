@@ -26,6 +26,9 @@ export const runParams = z.object({
   continueStopped: z.boolean().default(false),
 }).transform((run) => ({ ...run, learningRate: run.learningRate ?? defaultLearningRates[run.method] }));
 
+/** A run's adapter, the last or the best of its checkpoints, or that of a step. */
+export const runSubject = z.object({ kind: z.literal("run"), runId: id, at: z.union([z.enum(["adapter", "last", "best"]), z.int().min(1)]).default("adapter") });
+
 export const runIdParams = z.object({ runId: id });
 
 export const followRunParams = z.object({ id, afterStep: z.int().min(0).default(0) });
