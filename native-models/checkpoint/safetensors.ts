@@ -7,7 +7,7 @@ import { readFully, withFile } from "./file-bytes.ts";
 import { bf16ToF32, f16ToF32 } from "./float-formats.ts";
 import { readSafetensorsHeader, shown } from "./safetensors-header.ts";
 import type { SafetensorsEntry } from "./safetensors-header.ts";
-import type { Checkpoint, TensorEntry } from "./types.ts";
+import type { Checkpoint } from "./types.ts";
 
 /** An opened .safetensors file: the header is in memory, the tensors are read when asked for. */
 export interface SafetensorsFile {
@@ -60,11 +60,6 @@ export function readTensorF32(checkpoint: Checkpoint, name: string, into?: Float
     });
   }
   return readAsF32(join(checkpoint.folder, entry.file), entry, into);
-}
-
-/** One weight of a model folder as float32. */
-export function readEntryF32(folder: string, entry: TensorEntry): Float32Array<ArrayBuffer> {
-  return readAsF32(join(folder, entry.file), entry);
 }
 
 const pieceElements = 1 << 18;

@@ -11,7 +11,7 @@
 import { seededRandom } from "../data/random.ts";
 import { UserError } from "../errors.ts";
 import { dividedEigen } from "./divided-eigen.ts";
-import { dominantSubspace } from "./dominant-subspace.ts";
+import { dominantSubspace, widthFor } from "./dominant-subspace.ts";
 import { factorize, type Factor } from "./factor.ts";
 import { matrix, product, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
 import type { RitzPairs } from "./krylov-basis.ts";
@@ -37,7 +37,7 @@ export async function bottomSubspace(gram: Gram, rank: number, options: BasisOpt
   const { largest, total } = checkGram(gram, options.name ?? "Gram matrix");
   if (!Number.isInteger(rank) || rank < 1) throw new Error(`bottomSubspace: rank ${rank}`);
   const wanted = Math.min(rank, size);
-  const width = Math.min(size, wanted + Math.max(8, Math.ceil(wanted / 4)));
+  const width = widthFor(wanted, size);
   const whole: Matrix = { rows: size, cols: size, values: gram.values };
   if (largest === 0) return ritzInGram(whole, await anyDirections(size, width, options), wanted, total, 0, 0, options.kernels);
   // A block of most of the space: one dense decomposition is cheaper and has no convergence to wait for.

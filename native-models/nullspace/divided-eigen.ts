@@ -5,7 +5,7 @@
 
 import { matrix, product, subtract, type DenseKernels, type Matrix } from "./kernels.ts";
 import { exactWeights, secularRoots } from "./secular.ts";
-import { symmetricEigen, tridiagonalEigen, tridiagonalize, type Reflection, type SymmetricEigen } from "./symmetric-eigen.ts";
+import { rotateRows, symmetricEigen, tridiagonalEigen, tridiagonalize, type Reflection, type SymmetricEigen } from "./symmetric-eigen.ts";
 
 const leafColumns = 32;
 const smallColumns = 72; // below, QL is as fast
@@ -129,16 +129,6 @@ function deflated(d: Float64Array, z: Float64Array, rho: number, vectors: Matrix
     active.push(i);
   }
   return { active, settled };
-}
-
-/** x ← c·x + s·y, y ← c·y − s·x. */
-function rotateRows(rows: Float64Array, first: number, second: number, n: number, c: number, s: number): void {
-  for (let k = 0; k < n; k++) {
-    const x = rows[first + k]!;
-    const y = rows[second + k]!;
-    rows[first + k] = c * x + s * y;
-    rows[second + k] = c * y - s * x;
-  }
 }
 
 /** The unit eigenvector of one root: z_j / (d_j − λ). */

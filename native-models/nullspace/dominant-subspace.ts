@@ -31,6 +31,11 @@ export interface DominantOptions {
   signal?: AbortSignal;
 }
 
+/** `width` for so many wanted directions: a quarter more, 8 at least, where the space has them. */
+export function widthFor(wanted: number, size: number): number {
+  return Math.min(size, wanted + Math.max(8, Math.ceil(wanted / 4)));
+}
+
 export interface DominantSubspace extends RitzPairs {
   /** Ritz vectors [size, width], largest value first, orthonormal. */
   vectors: Matrix;

@@ -7,7 +7,7 @@
 // forward substitution is "rows k ← block row · rows 0..k". Backward substitution needs the N below each diagonal block,
 // transposed; they are stored once more in that form, as a product with a transposed operand runs at half the speed.
 
-import { partOf, product, rowsOf, subtract, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
+import { partOf, product, putColumns, rowsOf, subtract, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
 import { ReusedArray } from "./reused-array.ts";
 import { inverseCholesky } from "./triangle.ts";
 
@@ -60,12 +60,12 @@ export async function factorize(gram: Matrix, shift: number, kernels: DenseKerne
     }
     const k = from / blockRows;
     transposed(inverse, panels.corners[k]!);
-    besideInto(panels.rows[k]!, from, inverse);
+    putColumns(panels.rows[k]!, from, inverse);
     if (!left) continue;
     const row = matrixIn(memory.product, to - from, from); // −N
     await kernels.multiply({ ...inverse, values: inverse.values.map((value) => -value) }, left, row, { transposeB: true });
     for (let j = 0; j < k; j++) transposeInto(row, j * blockRows, panels.columns[j]!, from - (j + 1) * blockRows);
-    besideInto(panels.rows[k]!, 0, row);
+    putColumns(panels.rows[k]!, 0, row);
   }
   return {
     size,
@@ -100,11 +100,6 @@ function transposeInto(source: Matrix, fromCol: number, target: Matrix, atCol: n
       for (let i = i0; i < i1; i++) target.values[to + i] = source.values[i * source.cols + from]!;
     }
   }
-}
-
-/** part → columns from `atCol` on of `target`, which has as many rows. */
-function besideInto(target: Matrix, atCol: number, part: Matrix): void {
-  for (let i = 0; i < part.rows; i++) target.values.set(part.values.subarray(i * part.cols, (i + 1) * part.cols), i * target.cols + atCol);
 }
 
 /** What a factor is made and kept in. */

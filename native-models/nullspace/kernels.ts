@@ -48,6 +48,11 @@ export function firstColumns(m: Matrix, cols: number): Matrix {
   return partOf(m, 0, m.rows, 0, cols);
 }
 
+/** part → columns from `atCol` on of `target`, which has as many rows. */
+export function putColumns(target: Matrix, atCol: number, part: Matrix): void {
+  for (let i = 0; i < part.rows; i++) target.values.set(part.values.subarray(i * part.cols, (i + 1) * part.cols), i * target.cols + atCol);
+}
+
 /** from ← from − amount. */
 export function subtract(from: Float64Array, amount: Float64Array): void {
   for (let i = 0; i < from.length; i++) from[i] = from[i]! - amount[i]!;

@@ -6,7 +6,7 @@
 
 import { seededRandom } from "../data/random.ts";
 import { dividedEigen } from "./divided-eigen.ts";
-import { matrix, partOf, product, rowsOf, subtract, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
+import { matrix, partOf, product, putColumns, rowsOf, subtract, transposed, type DenseKernels, type Matrix } from "./kernels.ts";
 import { orthonormalColumns } from "./orthonormal.ts";
 import { fillSigns } from "./random.ts";
 import { ReusedArray } from "./reused-array.ts";
@@ -155,9 +155,7 @@ const probes = 8;
 
 function besideEachOther(a: Matrix, b: Matrix): Matrix {
   const out = matrix(a.rows, a.cols + b.cols);
-  for (let i = 0; i < a.rows; i++) {
-    out.values.set(a.values.subarray(i * a.cols, (i + 1) * a.cols), i * out.cols);
-    out.values.set(b.values.subarray(i * b.cols, (i + 1) * b.cols), i * out.cols + a.cols);
-  }
+  putColumns(out, 0, a);
+  putColumns(out, a.cols, b);
   return out;
 }

@@ -9,7 +9,7 @@ import type { BlockOperator } from "./dominant-subspace.ts";
 import { factorize } from "./factor.ts";
 import { matrix, product, type DenseKernels, type Matrix } from "./kernels.ts";
 import { fillSigns } from "./random.ts";
-import { symmetricEigen } from "./symmetric-eigen.ts";
+import { tridiagonalEigen } from "./symmetric-eigen.ts";
 import type { Gram } from "./types.ts";
 
 export interface Spectrum {
@@ -133,12 +133,7 @@ class Lanczos {
   /** Ritz values with their shares of `total`. */
   nodes(total: number): Node[] {
     const n = this.#diagonal.length;
-    const t = new Float64Array(n * n);
-    for (let i = 0; i < n; i++) {
-      t[i * n + i] = this.#diagonal[i]!;
-      if (i > 0) t[i * n + i - 1] = t[(i - 1) * n + i] = this.#offDiagonal[i - 1]!;
-    }
-    const { values, rows } = symmetricEigen(t, n);
+    const { values, rows } = tridiagonalEigen(Float64Array.from(this.#diagonal), Float64Array.from(this.#offDiagonal.slice(0, n - 1)));
     return Array.from(values, (value, i) => ({ value: Math.max(value, Number.MIN_VALUE), count: total * rows[i * n]! ** 2 }));
   }
 }

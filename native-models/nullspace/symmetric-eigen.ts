@@ -208,7 +208,7 @@ function implicitQl(d: Float64Array, e: Float64Array, rows: Float64Array, n: num
         p = s * r;
         d[i + 1] = g + p;
         g = c * r - b;
-        rotateRows(rows, i * n, (i + 1) * n, n, c, s);
+        rotateRows(rows, i * n, (i + 1) * n, n, c, -s);
       }
       if (isDeflated) continue;
       d[l] = d[l]! - p;
@@ -218,12 +218,13 @@ function implicitQl(d: Float64Array, e: Float64Array, rows: Float64Array, n: num
   }
 }
 
-function rotateRows(rows: Float64Array, first: number, second: number, n: number, c: number, s: number): void {
+/** Of the two rows [n] that begin there: x ← c·x + s·y, y ← c·y − s·x. */
+export function rotateRows(rows: Float64Array, first: number, second: number, n: number, c: number, s: number): void {
   for (let k = 0; k < n; k++) {
     const x = rows[first + k]!;
     const y = rows[second + k]!;
-    rows[second + k] = s * x + c * y;
-    rows[first + k] = c * x - s * y;
+    rows[first + k] = c * x + s * y;
+    rows[second + k] = c * y - s * x;
   }
 }
 

@@ -2,7 +2,7 @@
 // values of a weight or from the busiest directions of an input. The mirror image of basis.ts, without a factorisation.
 
 import { dividedEigen } from "./divided-eigen.ts";
-import { dominantSubspace } from "./dominant-subspace.ts";
+import { dominantSubspace, widthFor } from "./dominant-subspace.ts";
 import { firstColumns, matrix, product, type DenseKernels, type Matrix } from "./kernels.ts";
 
 export interface TopOptions {
@@ -14,7 +14,7 @@ export interface TopOptions {
 /** Unit eigenvectors of the `rank` largest eigenvalues of `gram` [n,n], as columns [n, rank], largest first. */
 export async function topSubspace(gram: Matrix, rank: number, { kernels, seed, signal }: TopOptions): Promise<Matrix> {
   const size = gram.rows;
-  const width = Math.min(size, rank + Math.max(8, Math.ceil(rank / 4)));
+  const width = widthFor(rank, size);
   if (4 * width >= size || size <= 48 || isZero(gram)) return topOfAll(gram, rank, kernels);
   const found = await dominantSubspace((block) => product(kernels, gram, block), size, {
     wanted: rank, width, seed, angleTolerance: 1e-9, settleTolerance: 0, negligibleShare: 1e-13, maxApplications: 300, kernels, ...(signal && { signal }),

@@ -1,8 +1,8 @@
 // What rounding a model's weights costs and gains, measured once on this machine and kept beside the rounded weights.
 
-import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { readJsonFile } from "../checkpoint/file-bytes.ts";
+import { readJsonFile, writeFileWhole } from "../checkpoint/file-bytes.ts";
 import { quantisedFolder, type Width } from "./places.ts";
 
 export interface MeasuredWidth {
@@ -33,11 +33,7 @@ export function readMeasured(cache: string, fingerprint: string, width: Measured
 }
 
 export function writeMeasured(cache: string, fingerprint: string, measured: MeasuredWidth): void {
-  const folder = quantisedFolder(cache, fingerprint, measured.width);
-  mkdirSync(folder, { recursive: true });
-  const partial = join(folder, `${fileName}.${process.pid}.part`);
-  writeFileSync(partial, `${JSON.stringify(measured, null, 2)}\n`);
-  renameSync(partial, join(folder, fileName));
+  writeFileWhole(join(quantisedFolder(cache, fingerprint, measured.width), fileName), `${JSON.stringify(measured, null, 2)}\n`);
 }
 
 /** A rounded model answers by default up to this much more loss, nats a token: 2 % more perplexity. */

@@ -4,7 +4,7 @@
 // with U in place of Un. A stays, as in LoRA-Null v2. µ = a thousandth of K's mean eigenvalue: directions emptier than
 // that count as equally empty, so that the task chooses among them.
 
-import { dominantSubspace } from "../nullspace/dominant-subspace.ts";
+import { dominantSubspace, widthFor } from "../nullspace/dominant-subspace.ts";
 import { factorize, type Factor } from "../nullspace/factor.ts";
 import { firstColumns, product, type DenseKernels, type Matrix } from "../nullspace/kernels.ts";
 import { orthonormalColumns } from "../nullspace/orthonormal.ts";
@@ -57,7 +57,7 @@ interface Through extends Pick<StartContext, "rank" | "seed" | "kernels" | "sign
 async function basisThrough(factor: Factor, k: Matrix, t: Matrix, { totalEnergy, rank, seed, kernels, signal }: Through): Promise<NullBasis> {
   const size = k.rows;
   const wanted = Math.min(rank, size);
-  const width = Math.min(size, wanted + Math.max(8, Math.ceil(wanted / 4)));
+  const width = widthFor(wanted, size);
   // In y = Lᵀu the problem is the ordinary one of L⁻¹·T·L⁻ᵀ.
   const found = await dominantSubspace((block) => applyWhitened(block, t, factor, kernels), size, {
     wanted, width, seed, angleTolerance: 1e-4, settleTolerance: 1e-10, negligibleShare: 1e-11, maxApplications: 200, kernels, ...(signal && { signal }),

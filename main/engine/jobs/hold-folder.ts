@@ -3,8 +3,9 @@
 // folder is no longer its own, and stops without writing.
 
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { writeFileWhole } from "../../../native-models/checkpoint/file-bytes.ts";
 import { UserError } from "../../../native-models/errors.ts";
 
 export interface FolderHold {
@@ -22,11 +23,7 @@ export function folderHold(checkpoints: string): FolderHold {
   const name = randomUUID();
   const isHeld = (): boolean => readOrNull(file) === name;
   return {
-    take() {
-      mkdirSync(checkpoints, { recursive: true });
-      writeFileSync(`${file}.${name}`, name);
-      renameSync(`${file}.${name}`, file);
-    },
+    take: () => writeFileWhole(file, name),
     requireHeld() {
       if (isHeld()) return;
       throw new UserError({
